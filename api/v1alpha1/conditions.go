@@ -1,0 +1,64 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types.
+const (
+	// ConditionReady says whether the object can be used. On a Workflow: new
+	// tickets can be opened on the present spec. On a Ticket: nothing about it
+	// needs a person's repair. On the other kinds: it has its id and its wire
+	// name is its own.
+	ConditionReady = "Ready"
+
+	// ConditionOpened says whether a Ticket was opened. False is final: the
+	// ticket was refused, the reason is one of the wire's refusal reasons.
+	ConditionOpened = "Opened"
+)
+
+// Reasons of ConditionReady.
+const (
+	// ReasonReady: all is well.
+	ReasonReady = "Ready"
+	// ReasonInvalid: the spec has problems; the message names all of them. If
+	// status.revision is set, that older revision still serves new tickets.
+	ReasonInvalid = "Invalid"
+	// ReasonSuspended: the workflow is sound, but opens no new tickets.
+	ReasonSuspended = "Suspended"
+	// ReasonIDTaken: the wanted id belongs to something else, which came first.
+	ReasonIDTaken = "IDTaken"
+	// ReasonNameTaken: the wanted wire name belongs to something else, which came first.
+	ReasonNameTaken = "NameTaken"
+	// ReasonNameReserved: the wire name is one of the reserved names.
+	ReasonNameReserved = "NameReserved"
+	// ReasonRunFailed: the ticket's script failed; retry it, or move the ticket by hand.
+	ReasonRunFailed = "RunFailed"
+	// ReasonRevisionMissing: the ticket's workflow revision is gone; restore it.
+	ReasonRevisionMissing = "RevisionMissing"
+	// ReasonStatusLost: the ticket had been opened, but has no status any more.
+	ReasonStatusLost = "StatusLost"
+)
+
+// Names that no person may bear and no request from outside may act as.
+const (
+	// RobotUser acts for scripts, hooks, timers and finished sub-tickets.
+	RobotUser = "loonrobot"
+	// HookUser appears in histories for what a hook answered.
+	HookUser = "hook"
+)
+
+// Labels, annotations and finalizers that Ticketflow owns. The admission policy
+// keeps everyone but the manager from changing them.
+const (
+	// LabelUse marks a Secret as one that Ticketflow may read.
+	LabelUse = "ticketflow.dev/use"
+	// LabelWorkflow on a ControllerRevision names its Workflow.
+	LabelWorkflow = "ticketflow.dev/workflow"
+	// LabelTicket on a TicketRecord names its Ticket.
+	LabelTicket = "ticketflow.dev/ticket"
+	// AnnotationOpened on a Ticket says that it was opened once: a ticket that
+	// has it and no status has lost its status and is never opened again.
+	AnnotationOpened = "ticketflow.dev/opened"
+	// FinalizerInUse keeps a Workflow while unfinished tickets are on it.
+	FinalizerInUse = "ticketflow.dev/in-use"
+)

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Regenerates everything that is generated and checked in.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+gen() { go tool -modfile=hack/tools/go.mod controller-gen "$@"; }
+gen object:headerFile=hack/boilerplate.go.txt applyconfiguration:headerFile=hack/boilerplate.go.txt paths=./api/...
+rm -f config/crd/bases/*.yaml
+gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
