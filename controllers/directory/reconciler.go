@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -25,6 +26,9 @@ import (
 	lookup "ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/ids"
 )
+
+// soon is when to look again after another write came first.
+const soon = 5 * time.Millisecond
 
 // workers is how many objects of a kind are looked after at once.
 const workers = 4
@@ -80,7 +84,7 @@ func (r *reconciler[T, P]) Reconcile(ctx context.Context, o P) (reconcile.Result
 	reason, message, err := r.judge(ctx, o)
 	if err != nil {
 		if ids.IsConflict(err) {
-			return reconcile.Result{RequeueAfter: 1}, nil
+			return reconcile.Result{RequeueAfter: soon}, nil
 		}
 		return reconcile.Result{}, err
 	}

@@ -56,7 +56,9 @@ type content struct {
 // NewRevision makes the revision of an accepted workflow: its name is hashed
 // from its content, so the same spec with the same ids is the same revision.
 func NewRevision(w *v1alpha1.Workflow, ids engine.IDs) (*appsv1.ControllerRevision, error) {
-	data, err := json.Marshal(content{Workflow: w.Name, Spec: w.Spec, IDs: ids})
+	spec := w.Spec
+	spec.Suspend = false // says whether tickets are opened, not how they go
+	data, err := json.Marshal(content{Workflow: w.Name, Spec: spec, IDs: ids})
 	if err != nil {
 		return nil, fmt.Errorf("encode workflow %s/%s: %w", w.Namespace, w.Name, err)
 	}
