@@ -1,0 +1,121 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ticket
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/conditions"
+)
+
+// atOnce bounds how many things fall due in one reconciliation; the rest waits
+// for the next one.
+const atOnce = 16
+
+func snapshot(t *v1alpha1.Ticket) engine.Snapshot {
+	return engine.Snapshot{
+		Namespace: t.Namespace,
+		Name:      t.Name,
+		UID:       string(t.UID),
+		Spec:      t.Spec,
+		Status:    t.Status,
+	}
+}
+
+// decide asks the engine about the pending action, and then about what falls
+// due by itself. It answers the status that follows, and after what time to
+// ask again.
+func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket) (engine.Snapshot, time.Duration) {
+	now := r.Clock.Now()
+	s := snapshot(t)
+	if action := pending(t); action != nil {
+		s = r.apply(graph, s, action, r.failures.tooMany(t.UID), now)
+	}
+	for range atOnce {
+		due, next := engine.Due(graph, s, now)
+		if due == nil {
+			return s, until(next, now)
+		}
+		after, refusal := engine.Decide(graph, s, *due, r.Directory, now)
+		if refusal != nil {
+			// It cannot go on by itself, such as to a state that is nobody's.
+			// People can move it, or repair what is missing.
+			return s, repairInterval
+		}
+		s = after
+	}
+	return s, time.Millisecond
+}
+
+// apply decides a person's action: refused or applied, it has its outcome.
+func (r *Reconciler) apply(graph *engine.Graph, s engine.Snapshot, action *v1alpha1.TicketAction, givenUp bool, now time.Time) engine.Snapshot {
+	if givenUp {
+		return engine.NoteRefusal(s, action.ID, internal())
+	}
+	command := engine.Command{Kind: engine.CommandAction, Action: *action}
+	after, refusal := engine.Decide(graph, s, command, r.Directory, now)
+	if refusal != nil {
+		return engine.NoteRefusal(s, action.ID, refusal)
+	}
+	return after
+}
+
+// internal is the refusal of an action that could not be recorded, so that the
+// slot comes free.
+func internal() *engine.Refusal {
+	return &engine.Refusal{Reason: engine.ReasonInternal, Message: "the action could not be recorded; nothing was changed"}
+}
+
+// pending is the action that has no outcome yet, if there is one.
+func pending(t *v1alpha1.Ticket) *v1alpha1.TicketAction {
+	if t.Spec.Action == nil {
+		return nil
+	}
+	if _, decided := engine.Outcome(&t.Status, t.Spec.Action.ID); decided {
+		return nil
+	}
+	return t.Spec.Action
+}
+
+func until(next, now time.Time) time.Duration {
+	if next.IsZero() {
+		return 0
+	}
+	return max(next.Sub(now), time.Millisecond)
+}
+
+// missingRevision looks after a ticket whose revision cannot be had: it says
+// so, and what is asked meanwhile gets an answer.
+func (r *Reconciler) missingRevision(ctx context.Context, t *v1alpha1.Ticket, cause error) (reconcile.Result, error) {
+	if apierrors.IsNotFound(cause) && r.Clock.Since(lastWrite(t)) < settling {
+		return reconcile.Result{RequeueAfter: shortly}, nil // the cache may lag behind the opening
+	}
+	log.FromContext(ctx).Error(cause, "Could not use the ticket's workflow revision")
+	s := snapshot(t)
+	s.Status = *t.Status.DeepCopy()
+	if action := pending(t); action != nil {
+		s = engine.NoteRefusal(s, action.ID, &engine.Refusal{
+			Reason:  engine.ReasonInternal,
+			Message: "the ticket's workflow revision is missing; an administrator has to restore it",
+		})
+	}
+	conditions.Set(r.Clock, &s.Status.Conditions, t.Generation, v1alpha1.ConditionReady, false,
+		v1alpha1.ReasonRevisionMissing, "the revision "+t.Status.WorkflowRevision+" that the ticket follows cannot be read; restore it")
+	_, err := r.update(ctx, t, s)
+	return reconcile.Result{RequeueAfter: repairInterval}, err
+}
+
+func lastWrite(t *v1alpha1.Ticket) time.Time {
+	if t.Status.UpdatedAt == nil {
+		return time.Time{}
+	}
+	return t.Status.UpdatedAt.Time
+}

@@ -1,0 +1,117 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ticket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/conditions"
+)
+
+// maxTicket bounds a ticket's size, as JSON (architecture, Security).
+const maxTicket = 256 << 10
+
+// errTooLarge: the ticket would grow beyond its bound.
+var errTooLarge = fmt.Errorf("the ticket would be larger than %d KiB", maxTicket>>10)
+
+// write records where the ticket stands now, if that has changed: first the
+// history that overflows, then the status. It says whether it wrote.
+func (r *Reconciler) write(ctx context.Context, t *v1alpha1.Ticket, s engine.Snapshot) (bool, error) {
+	if equality.Semantic.DeepEqual(t.Status, s.Status) && ready(t) {
+		return false, nil
+	}
+	r.setConditions(t, &s.Status)
+	return r.update(ctx, t, s)
+}
+
+// update writes a status on the very resource version that it was decided on:
+// had anything changed meanwhile, it is refused as a conflict.
+func (r *Reconciler) update(ctx context.Context, t *v1alpha1.Ticket, s engine.Snapshot) (bool, error) {
+	s.Status.ObservedGeneration = t.Generation
+	if equality.Semantic.DeepEqual(t.Status, s.Status) {
+		return false, nil
+	}
+	kept, moved := engine.Overflow(s.Status)
+	updated := t.DeepCopy()
+	updated.Status = kept
+	if err := bounded(updated); err != nil {
+		return false, err
+	}
+	if err := r.keepRecord(ctx, t, kept.ID, moved); err != nil {
+		return false, err
+	}
+	if err := r.Client.Status().Update(ctx, updated); err != nil {
+		return false, fmt.Errorf("write the status: %w", err)
+	}
+	*t = *updated
+	return true, nil
+}
+
+func bounded(t *v1alpha1.Ticket) error {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("measure the ticket: %w", err)
+	}
+	if len(data) > maxTicket {
+		return errTooLarge
+	}
+	return nil
+}
+
+// setConditions says whether somebody has to repair something.
+func (r *Reconciler) setConditions(t *v1alpha1.Ticket, status *v1alpha1.TicketStatus) {
+	status.Conditions = append([]metav1.Condition(nil), status.Conditions...)
+	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionOpened, true, v1alpha1.ReasonReady, "")
+	if status.LastRunFailed && status.Participants.Kind == v1alpha1.ParticipantsScript {
+		conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionReady, false, v1alpha1.ReasonRunFailed,
+			"the script failed, see status.run; retry it, or move the ticket on by hand")
+		return
+	}
+	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionReady, true, v1alpha1.ReasonReady, "")
+}
+
+// ready says whether the ticket's Ready condition is about what the engine
+// sees, not about a revision that was missing and is there again.
+func ready(t *v1alpha1.Ticket) bool {
+	for i := range t.Status.Conditions {
+		c := &t.Status.Conditions[i]
+		if c.Type == v1alpha1.ConditionReady {
+			return c.Reason != v1alpha1.ReasonRevisionMissing
+		}
+	}
+	return false
+}
+
+// refuseUnwritable gives an action that can never be written its refusal, so
+// that the slot comes free. Whatever else failed is tried again.
+func (r *Reconciler) refuseUnwritable(ctx context.Context, t *v1alpha1.Ticket, cause error) (reconcile.Result, error) {
+	action := pending(t)
+	if action == nil || !unwritable(cause) {
+		return reconcile.Result{}, cause
+	}
+	log.FromContext(ctx).Error(cause, "Refused an action that cannot be recorded", "action", action.ID)
+	refusal := internal()
+	if errors.Is(cause, errTooLarge) {
+		refusal.Message = "the action would make the ticket too large; nothing was changed"
+	}
+	_, err := r.update(ctx, t, engine.NoteRefusal(snapshot(t), action.ID, refusal))
+	return reconcile.Result{}, err
+}
+
+func unwritable(err error) bool {
+	return errors.Is(err, errTooLarge) || apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) ||
+		strings.Contains(err.Error(), "request is too large") // etcd's, passed on as an internal error
+}
