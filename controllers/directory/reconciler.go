@@ -116,7 +116,7 @@ func (r *reconciler[T, P]) judge(ctx context.Context, o P) (reason, message stri
 		}
 	}
 	status := r.kind.status(o)
-	claim := ids.Claim{Name: client.ObjectKeyFromObject(o).String(), Want: r.kind.wantID(o), Seen: status.ID}
+	claim := ids.Claim{Name: ids.Name(o), Want: r.kind.wantID(o), Seen: status.ID}
 	given, err := r.registry.Assign(ctx, r.kind.ids, []ids.Claim{claim})
 	var taken *ids.TakenError
 	if errors.As(err, &taken) {

@@ -6,15 +6,13 @@ package workflow
 import (
 	"context"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/ids"
 )
 
 func (r *Reconciler) workflowID(ctx context.Context, w *v1alpha1.Workflow) (v1alpha1.WireID, error) {
-	claim := ids.Claim{Name: client.ObjectKeyFromObject(w).String(), Want: w.Spec.ID, Seen: w.Status.ID}
+	claim := ids.Claim{Name: ids.Name(w), Want: w.Spec.ID, Seen: w.Status.ID}
 	given, err := r.Registry.Assign(ctx, ids.Workflows, []ids.Claim{claim})
 	return given[claim.Name], err
 }
@@ -57,7 +55,7 @@ func (r *Reconciler) partIDs(ctx context.Context, w *v1alpha1.Workflow, id v1alp
 
 // assign registers parts under their workflow's name and answers by their own.
 func (r *Reconciler) assign(ctx context.Context, w *v1alpha1.Workflow, kind ids.Kind, claims []ids.Claim) (map[string]v1alpha1.WireID, error) {
-	prefix := client.ObjectKeyFromObject(w).String() + "/"
+	prefix := ids.Name(w) + "/"
 	full := make([]ids.Claim, 0, len(claims))
 	for _, c := range claims {
 		full = append(full, ids.Claim{Name: prefix + c.Name, Want: c.Want, Seen: c.Seen})

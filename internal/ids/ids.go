@@ -13,6 +13,8 @@ package ids
 import (
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
 
@@ -41,10 +43,8 @@ const firstAssigned v1alpha1.WireID = 10001
 // lastID is the greatest wire id.
 const lastID v1alpha1.WireID = 1<<31 - 1
 
-// Labels on the ConfigMaps.
-const (
-	labelKind = "ticketflow.dev/ids"
-)
+// labelKind on a ConfigMap of the registry says which kind's ids it has.
+const labelKind = "ticketflow.dev/ids"
 
 // TakenError says that a wanted id belongs to something else.
 type TakenError struct {
@@ -58,6 +58,14 @@ type TakenError struct {
 // Error names the id and whose it is.
 func (e *TakenError) Error() string {
 	return fmt.Sprintf("id %d of %s was wanted for %s, but belongs to %s", e.ID, e.Kind, e.Name, e.Owner)
+}
+
+// Name is the name under which an object's id is registered.
+func Name(o metav1.Object) string {
+	if o.GetNamespace() == "" {
+		return o.GetName()
+	}
+	return o.GetNamespace() + "/" + o.GetName()
 }
 
 // Claim asks for the id of a name.

@@ -1,0 +1,18 @@
+# Copyright The Ticketflow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a script with the globals that scripts of the older system expect."""
+
+import os
+import runpy
+import sys
+
+sys.argv = sys.argv[1:]
+sys.path[0] = os.getcwd()
+runpy.run_path(
+    sys.argv[0],
+    init_globals={
+        "ticket_id": int(os.environ["TICKETFLOW_TICKET_ID"]),
+        "action_from": os.environ["TICKETFLOW_ACTION_FROM"],
+    },
+    run_name="__main__",
+)
