@@ -1,0 +1,177 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+// rules is what each action does. A new action is added here, with its function
+// in a file of its own or beside its siblings. A rule changes the turn's copy of
+// the ticket, or refuses; what it changed before refusing is thrown away.
+var rules map[v1alpha1.ActionType]func(*turn) *Refusal
+
+func init() {
+	// Not a literal, since rules reach take, which reaches other rules' helpers.
+	rules = map[v1alpha1.ActionType]func(*turn) *Refusal{
+		v1alpha1.ActionTransition:   (*turn).transition,
+		v1alpha1.ActionAccept:       (*turn).accept,
+		v1alpha1.ActionDeliver:      (*turn).deliver,
+		v1alpha1.ActionAddSigner:    (*turn).addSigner,
+		v1alpha1.ActionEndAddSigner: (*turn).endAddSigner,
+		v1alpha1.ActionComment:      (*turn).comment,
+		v1alpha1.ActionSetState:     (*turn).setState,
+		v1alpha1.ActionSetFields:    (*turn).setFields,
+		v1alpha1.ActionRetryScript:  (*turn).retryScript,
+		v1alpha1.ActionHookCallback: (*turn).hookCallback,
+		v1alpha1.ActionRetreat:      (*turn).retreat,
+		v1alpha1.ActionClose:        (*turn).closeTicket,
+		v1alpha1.ActionDelete:       (*turn).deleteTicket,
+	}
+}
+
+const (
+	// recentActions are remembered for answers and idempotency.
+	maxRecentActions = 16
+	// maxStatusBytes leaves room for spec and metadata below the 256 KiB that
+	// a Ticket may have.
+	maxStatusBytes = 200 * 1024
+)
+
+// turn is one decision under way, on a copy of the ticket.
+type turn struct {
+	graph  *Graph
+	s      Snapshot
+	state  *State
+	dir    Directory
+	now    metav1.Time
+	action v1alpha1.TicketAction
+	actor  v1alpha1.UserName
+	by     *v1alpha1.RequestedBy
+}
+
+func newTurn(g *Graph, s Snapshot, dir Directory, now time.Time) *turn {
+	copied := s
+	copied.Status = *s.Status.DeepCopy()
+	// Seconds are what survives being stored; a hash over more could not be verified.
+	return &turn{graph: g, s: copied, dir: dir, now: metav1.NewTime(now.UTC().Truncate(time.Second))}
+}
+
+// Decide applies one command. A person's action that was decided already (its
+// id is in recentActions) changes nothing; an applied one is noted there. A
+// refusal changes nothing: NoteRefusal records it.
+func Decide(g *Graph, s Snapshot, c Command, dir Directory, now time.Time) (Snapshot, *Refusal) {
+	t := newTurn(g, s, dir, now)
+	state, ok := g.State(s.Status.State)
+	if !ok {
+		return s, refuse(ReasonInternal, "the workflow's revision has no state %q", s.Status.State)
+	}
+	t.state = state
+	var refusal *Refusal
+	switch c.Kind {
+	case CommandAction:
+		if decided(&s.Status, c.Action.ID) {
+			return s, nil
+		}
+		refusal = t.act(c.Action)
+	case CommandRunFinished:
+		refusal = t.runFinished()
+	case CommandTimer:
+		refusal = t.timer(c.Action.Transition)
+	case CommandChildrenEnded:
+		refusal = t.childrenEnded()
+	default:
+		refusal = refuse(ReasonInternal, "there is no command %q", c.Kind)
+	}
+	if refusal == nil {
+		refusal = t.checkSize()
+	}
+	if refusal != nil {
+		return s, refusal
+	}
+	return t.s, nil
+}
+
+// act applies a person's action.
+func (t *turn) act(action v1alpha1.TicketAction) *Refusal {
+	t.action, t.actor, t.by = action, action.Actor, &action.By
+	rule, ok := rules[action.Type]
+	if !ok {
+		return refuse(ReasonBadParameter, "there is no action %q", action.Type)
+	}
+	if r := Speaks(t.s.Namespace, t.graph.Name, string(action.Actor), action.By, t.dir); r != nil {
+		return r
+	}
+	if r := checkComment(action.Comment); r != nil {
+		return r
+	}
+	if r := rule(t); r != nil {
+		return r
+	}
+	t.remember(v1alpha1.RecentAction{ID: action.ID, Outcome: v1alpha1.ActionApplied})
+	return nil
+}
+
+func checkComment(comment string) *Refusal {
+	if n := utf8.RuneCountInString(comment); n > MaxComment {
+		return refuse(ReasonTooLarge, "suggestion has %d characters, at most %d fit", n, MaxComment)
+	}
+	return nil
+}
+
+// checkSize refuses what would make the object too large to be stored.
+func (t *turn) checkSize() *Refusal {
+	kept, _ := Overflow(t.s.Status)
+	data, err := json.Marshal(kept)
+	if err != nil {
+		return refuse(ReasonInternal, "the ticket cannot be written")
+	}
+	if len(data) > maxStatusBytes {
+		return refuse(ReasonTooLarge, "the ticket would become larger than %d bytes", maxStatusBytes)
+	}
+	return nil
+}
+
+// NoteRefusal records in recentActions that an action was refused.
+func NoteRefusal(s Snapshot, actionID string, r *Refusal) Snapshot {
+	t := turn{s: s}
+	t.s.Status = *s.Status.DeepCopy()
+	t.remember(v1alpha1.RecentAction{
+		ID: actionID, Outcome: v1alpha1.ActionRefused,
+		Reason: string(r.Reason), Message: shorten(r.Message, 500),
+	})
+	return t.s
+}
+
+// Outcome finds an action's outcome in recentActions.
+func Outcome(status *v1alpha1.TicketStatus, actionID string) (v1alpha1.RecentAction, bool) {
+	for _, recent := range slices.Backward(status.RecentActions) {
+		if recent.ID == actionID {
+			return recent, true
+		}
+	}
+	return v1alpha1.RecentAction{}, false
+}
+
+func decided(status *v1alpha1.TicketStatus, actionID string) bool {
+	if _, ok := Outcome(status, actionID); ok {
+		return true
+	}
+	return slices.ContainsFunc(status.History, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == actionID })
+}
+
+func (t *turn) remember(recent v1alpha1.RecentAction) {
+	actions := append(t.s.Status.RecentActions, recent)
+	if len(actions) > maxRecentActions {
+		actions = slices.Clone(actions[len(actions)-maxRecentActions:])
+	}
+	t.s.Status.RecentActions = actions
+}

@@ -1,0 +1,145 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+// findings gathers all that is wrong with a form, so that it is told at once.
+type findings struct {
+	missing, invalid []string
+}
+
+func (f *findings) refusal() *Refusal {
+	var parts []string
+	if len(f.missing) > 0 {
+		parts = append(parts, "missing fields: "+strings.Join(f.missing, ", "))
+	}
+	if len(f.invalid) > 0 {
+		parts = append(parts, "invalid fields: "+strings.Join(f.invalid, "; "))
+	}
+	switch {
+	case len(f.missing) > 0:
+		return refuse(ReasonMissingFields, "%s", strings.Join(parts, "; "))
+	case len(f.invalid) > 0:
+		return refuse(ReasonInvalidFields, "%s", strings.Join(parts, "; "))
+	}
+	return nil
+}
+
+// request is a form as it was filled.
+type request struct {
+	fields v1alpha1.JSONObject
+	clear  []v1alpha1.FormFieldName
+}
+
+// get is the value sent for a field; false if the request does not speak of it.
+func (r request) get(field v1alpha1.FormFieldName) (any, bool) {
+	if slices.Contains(r.clear, field) {
+		return nil, true
+	}
+	value, ok := r.fields[string(field)]
+	return value, ok
+}
+
+// fill reads a request against a state's form: values of Required and Optional
+// fields are converted and checked, all others are ignored, as if they had not
+// been sent. Required fields are demanded where the transition says so.
+func (g *Graph) fill(state *State, check v1alpha1.FieldCheck, r request) (v1alpha1.JSONObject, *Refusal) {
+	changes, found := v1alpha1.JSONObject{}, &findings{}
+	for _, entry := range state.Form {
+		if entry.Access == v1alpha1.AccessReadOnly {
+			continue
+		}
+		raw, sent := r.get(entry.Field)
+		if sent {
+			g.setChange(changes, found, string(entry.Field), raw)
+		}
+		required := entry.Access == v1alpha1.AccessRequired && check == v1alpha1.FieldCheckRequire
+		if required && (!sent || isEmpty(raw) || isNull(changes, string(entry.Field))) {
+			found.missing = append(found.missing, string(entry.Field))
+		}
+	}
+	return changes, found.refusal()
+}
+
+func isNull(changes v1alpha1.JSONObject, field string) bool {
+	value, ok := changes[field]
+	return ok && value == nil
+}
+
+// setChange converts a value and notes it among the changes, or what is wrong.
+func (g *Graph) setChange(changes v1alpha1.JSONObject, found *findings, name string, raw any) {
+	var value any
+	var err error
+	if name == titleField {
+		value, err = convertTitle(raw)
+	} else if field, ok := g.Field(v1alpha1.FieldName(name)); ok {
+		value, err = field.Convert(raw)
+	} else {
+		return
+	}
+	if err != nil {
+		found.invalid = append(found.invalid, fmt.Sprintf("%s %v", name, err))
+		return
+	}
+	changes[name] = value
+}
+
+func convertTitle(raw any) (any, error) {
+	if isEmpty(raw) {
+		return nil, nil
+	}
+	text, ok := scalarText(raw)
+	if !ok {
+		return nil, fmt.Errorf("is not a text")
+	}
+	if n := utf8.RuneCountInString(text); n > MaxTitle {
+		return nil, fmt.Errorf("has %d characters, at most %d fit", n, MaxTitle)
+	}
+	return text, nil
+}
+
+// store applies changes to the ticket's values; null empties.
+func (t *turn) store(changes v1alpha1.JSONObject) {
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		value := changes[name]
+		if name == titleField {
+			t.s.Status.Title, _ = value.(string)
+			continue
+		}
+		if t.s.Status.Fields == nil {
+			t.s.Status.Fields = v1alpha1.JSONObject{}
+		}
+		if value == nil {
+			delete(t.s.Status.Fields, name)
+		} else {
+			t.s.Status.Fields[name] = value
+		}
+	}
+}
+
+// variables are what conditions see: stored values and those that this action
+// has just stored, never what was sent beside the form (Q9, Q48).
+func (t *turn) variables() map[string]any {
+	values := make(map[string]any, len(t.s.Status.Fields))
+	for name, value := range t.s.Status.Fields {
+		field, ok := t.graph.Field(v1alpha1.FieldName(name))
+		if !ok || value == nil {
+			continue
+		}
+		if n, isInt := value.(int64); isInt && field.Type == v1alpha1.FieldNumber {
+			value = float64(n) // JSON does not tell 2.0 from 2
+		}
+		values[name] = value
+	}
+	return map[string]any{"fields": values, "title": t.s.Status.Title, "creator": string(t.s.Spec.Creator)}
+}

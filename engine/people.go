@@ -1,0 +1,190 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"slices"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+// IsParticipant says whether a user is one of those the ticket waits for. Who
+// has voted in an All state still is: votes can be revised (decisions.md §5).
+func IsParticipant(s Snapshot, user string) bool {
+	if user == "" || s.Status.Participants.Kind != v1alpha1.ParticipantsUsers {
+		return false
+	}
+	return slices.Contains(s.Status.Participants.Users, v1alpha1.UserName(user)) ||
+		slices.ContainsFunc(s.Status.Votes, func(v v1alpha1.Vote) bool { return string(v.User) == user })
+}
+
+// CanView says whether a user may look at a ticket (decisions.md §4). An
+// empty user is nobody and sees what everyone may.
+func CanView(g *Graph, s Snapshot, user string, dir Directory) bool {
+	if g.Spec.Visibility == v1alpha1.VisibilityEveryone {
+		return true
+	}
+	if user == "" {
+		return false
+	}
+	if string(s.Spec.Creator) == user || isRelated(&s.Status, user) || IsParticipant(s, user) {
+		return true
+	}
+	return isAdmin(g, user, dir)
+}
+
+func isRelated(status *v1alpha1.TicketStatus, user string) bool {
+	return slices.ContainsFunc(status.Related, func(r v1alpha1.RelatedUser) bool { return string(r.User) == user })
+}
+
+func isAdmin(g *Graph, user string, dir Directory) bool {
+	if user == "" {
+		return false
+	}
+	if slices.Contains(g.Admins(), user) {
+		return true
+	}
+	person, ok := dir.User(user)
+	return ok && person.Active && person.Administrator
+}
+
+// CanIntervene says whether a user may intervene in a workflow's tickets:
+// its admins, administrators, and any user of an application with that grant.
+func CanIntervene(g *Graph, user string, by v1alpha1.RequestedBy, dir Directory) bool {
+	if isAdmin(g, user, dir) {
+		return true
+	}
+	if by.Application == "" {
+		return false
+	}
+	application, ok := dir.Application(by.Application)
+	return ok && application.Intervene
+}
+
+// Speaks says whether a request may speak for a user: the application exists
+// and is allowed the workflow, the user exists and is active or unknown users
+// are allowed; or the Kubernetes identity is that user's.
+func Speaks(namespace, workflow, user string, by v1alpha1.RequestedBy, dir Directory) *Refusal {
+	if user == v1alpha1.RobotUser || user == v1alpha1.HookUser {
+		return refuse(ReasonUnknownUser, "%q is a reserved name: nobody acts as it", user)
+	}
+	if by.Application == "" {
+		person, ok := dir.UserOf(by.User)
+		if !ok || person.Name != user {
+			return refuse(ReasonNotAllowed, "the Kubernetes user %q is not the user %q", by.User, user)
+		}
+		if !person.Active {
+			return refuse(ReasonUnknownUser, "the user %q is not active", user)
+		}
+		return nil
+	}
+	application, ok := dir.Application(by.Application)
+	if !ok {
+		return refuse(ReasonUnknownApplication, "there is no application %q", by.Application)
+	}
+	if !application.MayUse(namespace, workflow) {
+		return refuse(ReasonUnknownTicket, "there is no such ticket")
+	}
+	return knownUser(user, application, dir)
+}
+
+func knownUser(user string, application Application, dir Directory) *Refusal {
+	person, ok := dir.User(user)
+	switch {
+	case !ok && !application.AllowUnknownUsers:
+		return refuse(ReasonUnknownUser, "there is no user %q", user)
+	case ok && !person.Active:
+		return refuse(ReasonUnknownUser, "the user %q is not active", user)
+	}
+	return nil
+}
+
+// Ended says whether a ticket has come to its end: Finished or Closed, or
+// refused into an end state. Ended is ended (decisions.md §5).
+func Ended(g *Graph, status *v1alpha1.TicketStatus) bool {
+	if status.Progress == v1alpha1.ProgressFinished || status.Progress == v1alpha1.ProgressClosed {
+		return true
+	}
+	state, ok := g.State(status.State)
+	return ok && state.Type == v1alpha1.StateEnd
+}
+
+// Options lists what a user may do with a ticket now, as decisions.md §1.5 and
+// rest-behaviour.md §4.4 have it; empty if nothing.
+func Options(g *Graph, s Snapshot, user string) []Option {
+	state, ok := g.State(s.Status.State)
+	if !ok || Ended(g, &s.Status) || !IsParticipant(s, user) {
+		return nil
+	}
+	if len(s.Status.Signers) > 0 {
+		return []Option{{Kind: OptionEndAddSigner}}
+	}
+	if mustAccept(state, &s.Status) {
+		return []Option{{Kind: OptionAccept}}
+	}
+	options := make([]Option, 0, len(state.Transitions))
+	for _, t := range state.Transitions {
+		options = append(options, Option{Kind: OptionTransition, Transition: t})
+	}
+	return options
+}
+
+// mustParticipate refuses who is not waited for.
+func (t *turn) mustParticipate() *Refusal {
+	if Ended(t.graph, &t.s.Status) {
+		return refuse(ReasonNotParticipant, "the ticket has ended: nobody can handle it any more")
+	}
+	if !IsParticipant(t.s, string(t.actor)) {
+		return refuse(ReasonNotParticipant, "%q is not a current participant of the ticket", t.actor)
+	}
+	return nil
+}
+
+func (t *turn) mustIntervene(what string) *Refusal {
+	if !CanIntervene(t.graph, string(t.actor), t.action.By, t.dir) {
+		return refuse(ReasonNotAllowed, "%q may not %s: that needs an administrator or an admin of the workflow", t.actor, what)
+	}
+	return nil
+}
+
+// targetUser is who an action hands something to (decisions.md §4: the target
+// must exist, unless the application may use unknown users).
+func (t *turn) targetUser() *Refusal {
+	target := string(t.action.Target)
+	if target == v1alpha1.RobotUser || target == v1alpha1.HookUser {
+		return refuse(ReasonUnknownUser, "target_username: %q is a reserved name", target)
+	}
+	allowUnknown := false
+	if t.by != nil && t.by.Application != "" {
+		application, _ := t.dir.Application(t.by.Application)
+		allowUnknown = application.AllowUnknownUsers
+	}
+	person, ok := t.dir.User(target)
+	switch {
+	case !ok && !allowUnknown:
+		return refuse(ReasonUnknownUser, "target_username: there is no user %q", target)
+	case ok && !person.Active:
+		return refuse(ReasonUnknownUser, "target_username: the user %q is not active", target)
+	}
+	return nil
+}
+
+// relate notes that users are involved, in order of appearance.
+func (t *turn) relate(users ...v1alpha1.UserName) {
+	for _, user := range users {
+		if user != "" && !isRelated(&t.s.Status, string(user)) {
+			t.s.Status.Related = append(t.s.Status.Related, v1alpha1.RelatedUser{User: user})
+		}
+	}
+}
+
+// handled notes that the actor has taken a transition.
+func (t *turn) handled() {
+	t.relate(t.actor)
+	for i := range t.s.Status.Related {
+		if t.s.Status.Related[i].User == t.actor {
+			t.s.Status.Related[i].Handled = true
+		}
+	}
+}

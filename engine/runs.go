@@ -1,0 +1,191 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+// Comments of what happens by itself, as clients know them.
+const (
+	timerComment    = "定时器流转"
+	childrenComment = "所有子工单处理完毕，自动流转"
+)
+
+// Due says which command falls due by itself, if one does, and when to ask
+// again (zero: not before something happens).
+func Due(g *Graph, s Snapshot, now time.Time) (due *Command, next time.Time) {
+	if runWaits(&s.Status) {
+		return &Command{Kind: CommandRunFinished}, now
+	}
+	if Ended(g, &s.Status) || len(s.Status.Timers) == 0 {
+		return nil, time.Time{}
+	}
+	first := slices.MinFunc(s.Status.Timers, func(a, b v1alpha1.Timer) int { return a.At.Compare(b.At.Time) })
+	if first.At.After(now) {
+		return nil, first.At.Time
+	}
+	return &Command{Kind: CommandTimer, Action: v1alpha1.TicketAction{Transition: first.Transition}}, now
+}
+
+// runWaits says that the wanted run has ended and was not taken note of.
+func runWaits(status *v1alpha1.TicketStatus) bool {
+	wanted, run := status.Wanted, status.Run
+	return wanted != nil && run != nil && !status.LastRunFailed &&
+		run.Visit == wanted.Visit && run.Attempt == wanted.Attempt && run.Phase != v1alpha1.RunRunning
+}
+
+// runFinished takes note of a run that has ended: on success the state's one
+// transition is taken, on failure the ticket stays where it is until somebody
+// retries or moves it (rest-behaviour.md §8.1).
+func (t *turn) runFinished() *Refusal {
+	if !runWaits(&t.s.Status) {
+		return nil // a repetition
+	}
+	t.actor = v1alpha1.RobotUser
+	run := *t.s.Status.Run
+	if run.Phase == v1alpha1.RunFailed {
+		t.runFailed(run.Message)
+		return nil
+	}
+	chosen, ok := t.state.firstTransition()
+	if !ok {
+		return refuse(ReasonInternal, "state %q has no transition", t.state.Name)
+	}
+	changes, refusal := t.resultFields(run.Fields)
+	if refusal == nil {
+		before := t.s
+		before.Status = *t.s.Status.DeepCopy()
+		t.store(changes)
+		entry := t.runEntry(v1alpha1.HistoryScriptSucceeded, v1alpha1.HistoryHookSucceeded, run.Message)
+		entry.Changes, entry.Transition, entry.Outcome = changes, chosen.Name, chosen.Outcome
+		if refusal = t.take(chosen, entry); refusal == nil {
+			return nil
+		}
+		t.s = before
+	}
+	t.runFailed(fmt.Sprintf("the run succeeded, but the ticket could not go on: %s", refusal.Message))
+	return nil
+}
+
+func (t *turn) runFailed(message string) {
+	t.s.Status.LastRunFailed = true
+	entry := t.runEntry(v1alpha1.HistoryScriptFailed, v1alpha1.HistoryHookFailed, message)
+	if chosen, ok := t.state.firstTransition(); ok && entry.Action == v1alpha1.HistoryScriptFailed {
+		entry.Transition = chosen.Name
+	}
+	t.record(entry)
+}
+
+func (t *turn) runEntry(script, hook v1alpha1.HistoryAction, message string) v1alpha1.HistoryEntry {
+	participants, run := t.s.Status.Participants, t.s.Status.Run
+	entry := v1alpha1.HistoryEntry{Action: script, Comment: message}
+	if participants.Kind == v1alpha1.ParticipantsHook {
+		entry.Action = hook
+		return entry
+	}
+	entry.Script = &v1alpha1.ScriptTrace{Name: participants.Script, SourceHash: run.SourceHash, Attempt: run.Attempt}
+	if found, ok := t.dir.Script(t.s.Namespace, string(participants.Script)); ok {
+		entry.Script.FileName = found.FileName
+	}
+	return entry
+}
+
+// resultFields reads the fields of a run's result as strictly as a person's.
+func (t *turn) resultFields(fields v1alpha1.JSONObject) (v1alpha1.JSONObject, *Refusal) {
+	changes, found := v1alpha1.JSONObject{}, &findings{}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if _, own := t.graph.Field(v1alpha1.FieldName(name)); !own && name != titleField {
+			found.invalid = append(found.invalid, name+" is no field of the workflow")
+			continue
+		}
+		t.graph.setChange(changes, found, name, fields[name])
+	}
+	return changes, found.refusal()
+}
+
+// retryScript asks for another attempt at a run that failed.
+func (t *turn) retryScript() *Refusal {
+	actor := string(t.actor)
+	if !isRelated(&t.s.Status, actor) && !CanIntervene(t.graph, actor, t.action.By, t.dir) {
+		return refuse(ReasonNotAllowed, "%q may not retry the script: that is for related people and admins", t.actor)
+	}
+	status := &t.s.Status
+	if status.Wanted == nil || !status.LastRunFailed {
+		return refuse(ReasonNotRetryable, "there is no failed script or hook to retry in state %q", t.state.Name)
+	}
+	t.want(status.Wanted.Attempt+1, actor+"_retry")
+	t.record(t.entry())
+	return nil
+}
+
+// hookCallback takes another system's word that a hook's work is done.
+func (t *turn) hookCallback() *Refusal {
+	if t.s.Status.Participants.Kind != v1alpha1.ParticipantsHook {
+		return refuse(ReasonNotWaitingForHook, "the ticket does not wait for a hook in state %q", t.state.Name)
+	}
+	if t.action.Succeeded == nil || !*t.action.Succeeded {
+		t.s.Status.LastRunFailed = true
+		entry := t.entry()
+		entry.Actor = v1alpha1.HookUser
+		t.record(entry)
+		return nil
+	}
+	chosen, ok := t.state.firstTransition()
+	if !ok {
+		return refuse(ReasonInternal, "state %q has no transition", t.state.Name)
+	}
+	changes, r := t.graph.fill(t.state, chosen.FieldCheck, request{fields: t.action.Fields})
+	if r != nil {
+		return r
+	}
+	t.store(changes)
+	entry := t.entry()
+	entry.Actor, entry.Changes, entry.Transition, entry.Outcome = v1alpha1.RobotUser, changes, chosen.Name, chosen.Outcome
+	return t.take(chosen, entry)
+}
+
+// timer takes a timer transition that has fallen due. Nobody is there to fill
+// a form, so none is demanded. If the ticket cannot go on, that is recorded and
+// the timer is spent: it fires once.
+func (t *turn) timer(name v1alpha1.Name) *Refusal {
+	waits := slices.ContainsFunc(t.s.Status.Timers, func(timer v1alpha1.Timer) bool {
+		return timer.Transition == name && !timer.At.After(t.now.Time)
+	})
+	chosen, ok := t.state.Transition(name)
+	if !waits || !ok || Ended(t.graph, &t.s.Status) {
+		return nil // void, or a repetition
+	}
+	return t.takeByItself(chosen, v1alpha1.HistoryTimer, timerComment)
+}
+
+// childrenEnded goes on because all sub-tickets of the state have ended.
+func (t *turn) childrenEnded() *Refusal {
+	chosen, ok := t.state.firstTransition()
+	if !ok || t.s.Status.Participants.Kind != v1alpha1.ParticipantsChildren {
+		return nil
+	}
+	return t.takeByItself(chosen, v1alpha1.HistoryChildrenEnded, childrenComment)
+}
+
+func (t *turn) takeByItself(chosen *Transition, action v1alpha1.HistoryAction, comment string) *Refusal {
+	t.actor = v1alpha1.RobotUser
+	before := t.s
+	before.Status = *t.s.Status.DeepCopy()
+	entry := v1alpha1.HistoryEntry{Action: action, Transition: chosen.Name, Outcome: chosen.Outcome, Comment: comment}
+	refusal := t.take(chosen, entry)
+	if refusal == nil {
+		return nil
+	}
+	t.s = before
+	t.s.Status.Timers = slices.DeleteFunc(t.s.Status.Timers, func(timer v1alpha1.Timer) bool { return timer.Transition == chosen.Name })
+	entry.Comment = comment + ": " + refusal.Message
+	t.record(entry)
+	return nil
+}

@@ -1,0 +1,280 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+// Bounds of what people write (architecture.md, Security).
+const (
+	MaxTitle   = 500
+	MaxComment = 10_000
+	maxString  = 1_000
+	maxText    = 10_000
+	maxChoice  = 50
+)
+
+// Convert reads a value as the field's type wants it, without loss
+// (decisions.md §2): "2" becomes 2, a list becomes comma text for the multi
+// types, 2.7 is no Integer. An empty value (nil, empty text, empty list)
+// becomes nil. The error says what is wrong in words for whoever sent it.
+func (f *Field) Convert(raw any) (any, error) {
+	if isEmpty(raw) {
+		return nil, nil
+	}
+	value, err := f.convert(raw)
+	if err != nil {
+		return nil, err
+	}
+	if f.validation != nil {
+		ok, err := holds(f.validation, map[string]any{"self": value})
+		if err != nil || !ok {
+			return nil, fmt.Errorf("does not satisfy %s", f.Validation)
+		}
+	}
+	return value, nil
+}
+
+func isEmpty(raw any) bool {
+	switch v := raw.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	}
+	return false
+}
+
+func (f *Field) convert(raw any) (any, error) {
+	switch f.Type {
+	case v1alpha1.FieldInteger:
+		return toInteger(raw)
+	case v1alpha1.FieldNumber:
+		return toNumber(raw)
+	case v1alpha1.FieldBoolean:
+		return toBoolean(raw)
+	case v1alpha1.FieldDate:
+		return toTime(raw, time.DateOnly, "a date like 2018-04-10", time.DateOnly)
+	case v1alpha1.FieldDateTime:
+		return toTime(raw, time.DateTime, "a time like 2018-04-10 17:39:33",
+			time.DateTime, "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04")
+	case v1alpha1.FieldRadio, v1alpha1.FieldSelect:
+		return f.toChoice(raw)
+	case v1alpha1.FieldCheckbox, v1alpha1.FieldMultiSelect:
+		return f.toChoices(raw)
+	case v1alpha1.FieldUser:
+		return toUser(raw)
+	case v1alpha1.FieldUsers:
+		return toUsers(raw)
+	case v1alpha1.FieldText:
+		return toText(raw, maxText)
+	default:
+		return toText(raw, maxString)
+	}
+}
+
+func toInteger(raw any) (any, error) {
+	switch v := raw.(type) {
+	case int64:
+		return v, nil
+	case int:
+		return int64(v), nil
+	case float64:
+		// Floats hold whole numbers exactly up to 2^53; beyond, digits were lost.
+		if v == math.Trunc(v) && math.Abs(v) <= 1<<53 {
+			return int64(v), nil
+		}
+	case json.Number:
+		return toInteger(v.String())
+	case string:
+		if n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	return nil, fmt.Errorf("is not a whole number")
+}
+
+func toNumber(raw any) (any, error) {
+	switch v := raw.(type) {
+	case int64:
+		return float64(v), nil
+	case int:
+		return float64(v), nil
+	case float64:
+		return v, nil
+	case json.Number:
+		return toNumber(v.String())
+	case string:
+		n, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+		if err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
+			return n, nil
+		}
+	}
+	return nil, fmt.Errorf("is not a number")
+}
+
+func toBoolean(raw any) (any, error) {
+	switch v := raw.(type) {
+	case bool:
+		return v, nil
+	case string:
+		switch strings.ToLower(v) {
+		case "true", "1":
+			return true, nil
+		case "false", "0":
+			return false, nil
+		}
+	default:
+		if n, err := toInteger(raw); err == nil && (n == int64(0) || n == int64(1)) {
+			return n == int64(1), nil
+		}
+	}
+	return nil, fmt.Errorf("is neither true nor false")
+}
+
+func toTime(raw any, stored, want string, layouts ...string) (any, error) {
+	if text, ok := raw.(string); ok {
+		for _, layout := range layouts {
+			if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
+				return t.Format(stored), nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("is not %s", want)
+}
+
+// scalarText is a scalar as text, 1 as "1".
+func scalarText(raw any) (string, bool) {
+	switch v := raw.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case int64:
+		return strconv.FormatInt(v, 10), true
+	case int:
+		return strconv.Itoa(v), true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case bool:
+		return strconv.FormatBool(v), true
+	}
+	return "", false
+}
+
+func toText(raw any, limit int) (any, error) {
+	text, ok := scalarText(raw)
+	if !ok {
+		return nil, fmt.Errorf("is not a text")
+	}
+	if !utf8.ValidString(text) {
+		return nil, fmt.Errorf("is not valid UTF-8")
+	}
+	if n := utf8.RuneCountInString(text); n > limit {
+		return nil, fmt.Errorf("has %d characters, at most %d fit", n, limit)
+	}
+	return text, nil
+}
+
+func (f *Field) toChoice(raw any) (any, error) {
+	key, ok := scalarText(raw)
+	if !ok {
+		return nil, fmt.Errorf("is not one of the choices %s", f.choiceKeys())
+	}
+	if !slices.ContainsFunc(f.Choices, func(c v1alpha1.Choice) bool { return c.Key == key }) {
+		return nil, fmt.Errorf("%q is not one of the choices %s", shorten(key, maxChoice), f.choiceKeys())
+	}
+	return key, nil
+}
+
+func (f *Field) choiceKeys() string {
+	keys := make([]string, 0, len(f.Choices))
+	for _, choice := range f.Choices {
+		keys = append(keys, choice.Key)
+	}
+	return shorten(strings.Join(keys, ", "), 200)
+}
+
+func (f *Field) toChoices(raw any) (any, error) {
+	return eachOf(raw, func(item any) (string, error) {
+		key, err := f.toChoice(item)
+		if err != nil {
+			return "", err
+		}
+		return key.(string), nil //nolint:forcetypeassert // toChoice answers text
+	})
+}
+
+func toUser(raw any) (any, error) {
+	text, ok := raw.(string)
+	if !ok || strings.Contains(text, ",") || utf8.RuneCountInString(text) > 100 {
+		return nil, fmt.Errorf("is not one user name")
+	}
+	return strings.TrimSpace(text), nil
+}
+
+func toUsers(raw any) (any, error) {
+	return eachOf(raw, func(item any) (string, error) {
+		name, err := toUser(item)
+		if err != nil {
+			return "", fmt.Errorf("is not a list of user names")
+		}
+		return name.(string), nil //nolint:forcetypeassert // toUser answers text
+	})
+}
+
+// eachOf reads a list or comma text and answers comma text, each item once.
+func eachOf(raw any, convert func(any) (string, error)) (any, error) {
+	items, ok := raw.([]any)
+	if !ok {
+		text, isText := scalarText(raw)
+		if !isText {
+			return nil, fmt.Errorf("is neither a list nor a text with commas")
+		}
+		for _, part := range strings.Split(text, ",") {
+			items = append(items, part)
+		}
+	}
+	out := make([]string, 0, len(items))
+	for _, item := range items {
+		if text, isText := item.(string); isText {
+			item = strings.TrimSpace(text)
+		}
+		if isEmpty(item) {
+			continue
+		}
+		text, err := convert(item)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return toText(strings.Join(out, ","), maxString)
+}
+
+// shorten cuts a text to so many characters.
+func shorten(text string, limit int) string {
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	return string(runes[:limit]) + "…"
+}
