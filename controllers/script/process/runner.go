@@ -112,7 +112,7 @@ func (r *Runner) command(task script.Task, place *place) (*exec.Cmd, error) {
 			line = append(line, place.bootstrap)
 		}
 	}
-	program, err := exec.LookPath(line[0])
+	program, err := find(line[0])
 	if err != nil {
 		return nil, fmt.Errorf("interpreter %s was not found", line[0])
 	}
@@ -124,6 +124,19 @@ func (r *Runner) command(task script.Task, place *place) (*exec.Cmd, error) {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: r.UID, Gid: r.GID}
 	}
 	return cmd, nil
+}
+
+// find finds a program where scripts find theirs, or else where the manager
+// does, whose own places another user may not be able to reach.
+func find(program string) (string, error) {
+	if !strings.ContainsRune(program, filepath.Separator) {
+		for _, dir := range filepath.SplitList(searchPath) {
+			if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return exec.LookPath(program)
 }
 
 // start starts the script with its output going to bounded buffers.

@@ -1,0 +1,293 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package process_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/controllers/script"
+	"ticketflow.dev/ticketflow/controllers/script/process"
+)
+
+func newTask(interpreter, source string) script.Task {
+	return script.Task{
+		Name: "run-1",
+		Ticket: &v1alpha1.Ticket{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "it", Name: "vpn-1"},
+			Status:     v1alpha1.TicketStatus{ID: 17, State: "grant", Fields: v1alpha1.JSONObject{"days": int64(5)}},
+		},
+		Script:      &v1alpha1.Script{Spec: v1alpha1.ScriptSpec{Interpreter: interpreter}},
+		Source:      source,
+		RequestedBy: "zhang'san_retry",
+		Timeout:     20 * time.Second,
+	}
+}
+
+func newRunner(t *testing.T) *process.Runner {
+	t.Helper()
+	return &process.Runner{Dir: filepath.Join(t.TempDir(), "runs"), Clock: clock.RealClock{}}
+}
+
+func run(t *testing.T, task script.Task) script.Result {
+	t.Helper()
+	runner := newRunner(t)
+	result, err := runner.Run(t.Context(), task)
+	if err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	left, err := os.ReadDir(runner.Dir)
+	if err != nil || len(left) != 0 {
+		t.Errorf("the run left %v behind, %v", left, err)
+	}
+	return result
+}
+
+func TestRun(t *testing.T) {
+	t.Setenv("MANAGERS_OWN", "private")
+	cases := map[string]struct {
+		interpreter, source string
+		change              func(*script.Task)
+		want                script.Result
+	}{
+		"standard output becomes the message of a script that succeeds": {
+			interpreter: "sh", source: "echo granted; echo aside >&2",
+			want: script.Result{Succeeded: true, Message: "granted\n"},
+		},
+		"the exit code decides, and a failure tells what was said last": {
+			interpreter: "sh", source: "echo started; echo no such host >&2; exit 3",
+			want: script.Result{Message: "exit status 3: no such host"},
+		},
+		"a failure without words on standard error tells standard output": {
+			interpreter: "sh", source: "echo broken; exit 1",
+			want: script.Result{Message: "exit status 1: broken"},
+		},
+		"Python scripts of the older system find their globals": {
+			interpreter: "python3", source: "print(ticket_id + 1, action_from, __name__)",
+			want: script.Result{Succeeded: true, Message: "18 zhang'san_retry __main__\n"},
+		},
+		"a Python script's exit code decides too": {
+			interpreter: "python3", source: "import sys\nsys.exit(4)",
+			want: script.Result{Message: "exit status 4"},
+		},
+		"the ticket is there as a file": {
+			interpreter: "python3",
+			source:      "import json, os\nt = json.load(open('ticket.json'))\nprint(t['status']['fields']['days'], t['metadata']['name'], os.listdir('.'), os.environ['TICKETFLOW_STATE'])",
+			want:        script.Result{Succeeded: true, Message: "5 vpn-1 ['ticket.json'] grant\n"},
+		},
+		"nothing of the manager's own environment is seen": {
+			interpreter: "sh", source: "echo [$MANAGERS_OWN]",
+			want: script.Result{Succeeded: true, Message: "[]\n"},
+		},
+		"own variables are set and secrets are struck out of the output": {
+			interpreter: "sh", source: `echo $WHERE $TOKEN; test "$TOKEN" = s3cret-value`,
+			change: func(task *script.Task) {
+				task.Env = []script.Variable{{Name: "WHERE", Value: "here"}, {Name: "TOKEN", Value: "s3cret-value", Secret: true}}
+			},
+			want: script.Result{Succeeded: true, Message: "here ***\n"},
+		},
+		"a script's variables cannot pose as the ticket's": {
+			interpreter: "sh", source: "echo $TICKETFLOW_TICKET_ID",
+			change: func(task *script.Task) {
+				task.Env = []script.Variable{{Name: "TICKETFLOW_TICKET_ID", Value: "99"}}
+			},
+			want: script.Result{Succeeded: true, Message: "17\n"},
+		},
+		"a result file sets fields and the comment": {
+			interpreter: "sh", source: `echo noise; echo '{"fields": {"account": "vpn17", "n": 3}, "comment": "done"}' > $TICKETFLOW_RESULT_FILE`,
+			want: script.Result{Succeeded: true, Message: "done", Fields: v1alpha1.JSONObject{"account": "vpn17", "n": int64(3)}},
+		},
+		"a result file that is a link is not followed": {
+			interpreter: "sh", source: `ln -s /etc/hostname $TICKETFLOW_RESULT_FILE`,
+			want: script.Result{Message: "the result file cannot be read"},
+		},
+		"a result file that is a pipe does not hold the run up": {
+			interpreter: "sh", source: `mkfifo $TICKETFLOW_RESULT_FILE`,
+			want: script.Result{Message: "the result file is not a file"},
+		},
+		"a command gets the script as its last argument": {
+			source: "echo by command",
+			change: func(task *script.Task) { task.Script.Spec.Command = []string{"sh", "-e"} },
+			want:   script.Result{Succeeded: true, Message: "by command\n"},
+		},
+		"an interpreter that is not there is a failed run": {
+			interpreter: "no-such-interpreter",
+			want:        script.Result{Message: "interpreter no-such-interpreter was not found"},
+		},
+		"a script that waits for input finds none": {
+			interpreter: "sh", source: "read x || echo none",
+			want: script.Result{Succeeded: true, Message: "none\n"},
+		},
+		"output that is no text is made one": {
+			interpreter: "sh", source: `printf 'a\377b'`,
+			want: script.Result{Succeeded: true, Message: "a�b"},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			task := newTask(c.interpreter, c.source)
+			if c.change != nil {
+				c.change(&task)
+			}
+			if diff := cmp.Diff(c.want, run(t, task)); diff != "" {
+				t.Errorf("unexpected result (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOutputIsBoundedAndDrained(t *testing.T) {
+	result := run(t, newTask("sh", "yes 0123456789 | head -c 3000000; echo end >&2"))
+	if !result.Succeeded || len(result.Message) > 16<<10 || !strings.HasPrefix(result.Message, "0123456789\n") {
+		t.Errorf("succeeded %v with %d bytes", result.Succeeded, len(result.Message))
+	}
+}
+
+func TestTimeoutEndsTheWholeGroup(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	task := newTask("sh", fmt.Sprintf("sleep 300 & echo $! > %s; echo waiting; wait", pidFile))
+	task.Timeout = time.Second
+	result := run(t, task)
+	if want := "timed out after 1s: waiting"; result.Succeeded || result.Message != want {
+		t.Errorf("got %+v, want %q", result, want)
+	}
+	expectGone(t, pidFile)
+}
+
+func TestWhatAScriptLeavesBehindEndsWithIt(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	result := run(t, newTask("sh", fmt.Sprintf("sleep 300 & echo $! > %s; echo done", pidFile)))
+	if !result.Succeeded || result.Message != "done\n" {
+		t.Errorf("got %+v", result)
+	}
+	expectGone(t, pidFile)
+}
+
+func TestAShutdownEndsTheRunWithoutAResult(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	started := filepath.Join(t.TempDir(), "pid")
+	runner := newRunner(t)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := runner.Run(ctx, newTask("sh", fmt.Sprintf("echo $$ > %s; sleep 300", started)))
+		failed <- err
+	}()
+	waitFor(t, func() bool { data, _ := os.ReadFile(started); return len(data) > 0 })
+	cancel()
+	if err := <-failed; err == nil {
+		t.Error("a run that was cut off came to a result")
+	}
+	expectGone(t, started)
+}
+
+func TestWhatACrashLeftIsEndedFirst(t *testing.T) {
+	runner := newRunner(t)
+	for _, name := range []string{"run-1", "run-another"} {
+		root := filepath.Join(runner.Dir, name)
+		if err := os.MkdirAll(root, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	survivor := exec.Command("sleep", "300")
+	survivor.Env = []string{"TICKETFLOW_RUN=run-1"}
+	survivor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stranger := exec.Command("sleep", "300")
+	stranger.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	for name, cmd := range map[string]*exec.Cmd{"run-1": survivor, "run-another": stranger} {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pid := strconv.Itoa(cmd.Process.Pid)
+		if err := os.WriteFile(filepath.Join(runner.Dir, name, "pid"), []byte(pid), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := runner.Run(t.Context(), newTask("sh", "ls"))
+	if err != nil || result.Message != "ticket.json\n" {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	if err := survivor.Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("the survivor ended with %v", err)
+	}
+	if err := stranger.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("a process that only has the number of one of ours: %v", err)
+	}
+	_ = stranger.Process.Kill()
+	_ = stranger.Wait()
+}
+
+func TestAFolderOfSomebodyElseIsNotUsed(t *testing.T) {
+	runner := newRunner(t)
+	if err := os.MkdirAll(runner.Dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(runner.Dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runner.Run(t.Context(), newTask("sh", "echo")); err == nil {
+		t.Error("a folder that anybody can write to was used")
+	}
+}
+
+func TestRunsUnderAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can run scripts under another uid")
+	}
+	dir, err := os.MkdirTemp("", "runs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // it is a test's
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	runner := &process.Runner{Dir: dir, UID: 65534, GID: 65534, Clock: clock.RealClock{}}
+	result, err := runner.Run(t.Context(), newTask("python3", "import os\nprint(os.getuid(), os.getgid(), os.getgroups())\nopen('x', 'w')"))
+	if err != nil || result.Message != "65534 65534 []\n" {
+		t.Errorf("got %+v, %v", result, err)
+	}
+}
+
+func expectGone(t *testing.T, pidFile string) {
+	t.Helper()
+	data, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return !alive(pid) })
+}
+
+// alive says whether a process runs; one that only waits to be collected by
+// its parent does not.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func waitFor(t *testing.T, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !condition(); {
+		if time.Now().After(deadline) {
+			t.Fatal("it never came to be")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
