@@ -1,0 +1,232 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package manager_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/controllers/manager"
+	"ticketflow.dev/ticketflow/internal/testenv"
+)
+
+const systemNamespace = "ticketflow-system"
+
+var (
+	environment *envtest.Environment
+	k8s         client.Client
+	running     *process
+	scriptDir   string
+)
+
+func TestManager(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "manager")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	ctrl.SetLogger(klog.NewKlogr())
+	SetDefaultEventuallyTimeout(testenv.Timeout)
+	SetDefaultEventuallyPollingInterval(testenv.Interval)
+	var err error
+	environment, err = testenv.Start()
+	Expect(err).NotTo(HaveOccurred())
+	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}})
+	scriptDir = GinkgoT().TempDir() + "/scripts"
+	people(ctx)
+	running = startManager()
+})
+
+var _ = AfterSuite(func() {
+	running.stop()
+	Expect(environment.Stop()).To(Succeed())
+})
+
+// process is a manager that runs in this one.
+type process struct {
+	cancel context.CancelFunc
+	ended  chan error
+}
+
+func startManager() *process {
+	ctx, cancel := context.WithCancel(context.Background())
+	options := manager.NewOptions()
+	options.ScriptDir = scriptDir
+	mgr, err := manager.New(ctx, environment.Config, options)
+	Expect(err).NotTo(HaveOccurred())
+	p := &process{cancel: cancel, ended: make(chan error, 1)}
+	go func() { p.ended <- mgr.Start(ctx) }()
+	return p
+}
+
+func (p *process) stop() {
+	p.cancel()
+	Expect(<-p.ended).To(Succeed())
+}
+
+func create(ctx context.Context, objects ...client.Object) {
+	GinkgoHelper()
+	for _, o := range objects {
+		Expect(k8s.Create(ctx, o)).To(Succeed())
+	}
+}
+
+// people are who acts in these specs.
+func people(ctx context.Context) {
+	create(ctx,
+		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "lilei"}, Spec: v1alpha1.UserSpec{Department: "it"}},
+		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "zhangsan"}, Spec: v1alpha1.UserSpec{Department: "it"}},
+		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "guiji"}},
+		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "wangwu"}},
+		&v1alpha1.Department{ObjectMeta: metav1.ObjectMeta{Name: "it"}, Spec: v1alpha1.DepartmentSpec{Leader: "zhangsan"}},
+		&v1alpha1.UserRole{ObjectMeta: metav1.ObjectMeta{Name: "ops"}, Spec: v1alpha1.UserRoleSpec{Members: []v1alpha1.UserName{"guiji", "wangwu"}}},
+		&v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Name: "ops"}, Spec: v1alpha1.ApplicationSpec{
+			TokenSecretRef: v1alpha1.NamespacedSecretKeyRef{Namespace: systemNamespace, Name: "ops", Key: "token"},
+			Workflows:      &v1alpha1.WorkflowScope{All: true},
+			SerialPrefix:   "vpn",
+		}},
+	)
+}
+
+func newNamespace(ctx context.Context) string {
+	GinkgoHelper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "it-"}}
+	create(ctx, ns)
+	return ns.Name
+}
+
+// vpn is a workflow with an approval, a claim, a script and a confirmation.
+func vpn(namespace string) *v1alpha1.Workflow {
+	return &v1alpha1.Workflow{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "vpn"},
+		Spec: v1alpha1.WorkflowSpec{
+			Fields: []v1alpha1.Field{{Name: "days", Type: v1alpha1.FieldInteger}, {Name: "account", Type: v1alpha1.FieldString}},
+			States: []v1alpha1.State{
+				{
+					Name: "new", Type: v1alpha1.StateStart,
+					Form:        []v1alpha1.FormField{{Field: "title", Access: v1alpha1.AccessRequired}, {Field: "days", Access: v1alpha1.AccessRequired}},
+					Transitions: []v1alpha1.Transition{{Name: "submit", To: "lead"}},
+				},
+				{
+					Name:         "lead",
+					Participants: &v1alpha1.Participants{Variables: []v1alpha1.Variable{v1alpha1.VariableCreatorLeader}},
+					Transitions: []v1alpha1.Transition{
+						{Name: "approve", To: "ops"},
+						{Name: "reject", To: "new", Outcome: v1alpha1.OutcomeRefuse, FieldCheck: v1alpha1.FieldCheckSkip},
+					},
+				},
+				{
+					Name:         "ops",
+					Participants: &v1alpha1.Participants{UserRoles: []v1alpha1.ObjectName{"ops"}},
+					Transitions:  []v1alpha1.Transition{{Name: "done", To: "grant"}},
+				},
+				{
+					Name:         "grant",
+					Participants: &v1alpha1.Participants{Script: "grant"},
+					Transitions:  []v1alpha1.Transition{{Name: "granted", To: "confirm"}},
+				},
+				{
+					Name:         "confirm",
+					Participants: &v1alpha1.Participants{Variables: []v1alpha1.Variable{v1alpha1.VariableCreator}},
+					Transitions:  []v1alpha1.Transition{{Name: "ok", To: "end"}},
+				},
+				{Name: "end", Type: v1alpha1.StateEnd},
+			},
+		},
+	}
+}
+
+func grant(namespace, source string) *v1alpha1.Script {
+	return &v1alpha1.Script{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "grant"},
+		Spec:       v1alpha1.ScriptSpec{Source: source},
+	}
+}
+
+var byOps = v1alpha1.RequestedBy{Application: "ops"}
+
+func newTicket(namespace, name string) *v1alpha1.Ticket {
+	return &v1alpha1.Ticket{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: v1alpha1.TicketSpec{
+			WorkflowRef: v1alpha1.WorkflowReference{Name: "vpn"},
+			Creator:     "lilei",
+			By:          byOps,
+			Title:       "vpn please",
+			Transition:  "submit",
+			Fields:      v1alpha1.JSONObject{"days": int64(5)},
+		},
+	}
+}
+
+func get[T client.Object](ctx context.Context, o T) func() (T, error) {
+	return func() (T, error) { return o, k8s.Get(ctx, client.ObjectKeyFromObject(o), o) }
+}
+
+// state waits until a ticket is in a state.
+func inState(ctx context.Context, t *v1alpha1.Ticket, state v1alpha1.Name) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		_, err := get(ctx, t)()
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(t.Status.State).To(Equal(state), "%s", describe(t))
+	}).Should(Succeed())
+}
+
+func describe(t *v1alpha1.Ticket) string {
+	return fmt.Sprintf("conditions %v, run %+v, recent %+v", t.Status.Conditions, t.Status.Run, t.Status.RecentActions)
+}
+
+var actions int
+
+// act asks for an action and waits for its outcome.
+func act(ctx context.Context, t *v1alpha1.Ticket, action v1alpha1.TicketAction) v1alpha1.RecentAction {
+	GinkgoHelper()
+	actions++
+	action.ID = fmt.Sprintf("action-%06d", actions)
+	action.By = byOps
+	Eventually(func() error {
+		if _, err := get(ctx, t)(); err != nil {
+			return err
+		}
+		t.Spec.Action = &action
+		return k8s.Update(ctx, t)
+	}).Should(Succeed())
+	return outcome(ctx, t, action.ID)
+}
+
+func outcome(ctx context.Context, t *v1alpha1.Ticket, id string) v1alpha1.RecentAction {
+	GinkgoHelper()
+	var found *v1alpha1.RecentAction
+	Eventually(func(g Gomega) {
+		_, err := get(ctx, t)()
+		g.Expect(err).NotTo(HaveOccurred())
+		for i := range t.Status.RecentActions {
+			if t.Status.RecentActions[i].ID == id {
+				found = &t.Status.RecentActions[i]
+			}
+		}
+		g.Expect(found).NotTo(BeNil())
+	}).Should(Succeed())
+	return *found
+}
+
+func inactive(s *v1alpha1.Script) *v1alpha1.Script {
+	s.Spec.Active = ptr.To(false)
+	return s
+}
