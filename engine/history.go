@@ -17,6 +17,9 @@ import (
 const (
 	// keptEntries stay in the status; a longer list halves the write rate.
 	keptEntries = 8
+	// keptOnMove stay when entries are moved: to move several at once spares
+	// most actions the write of a record.
+	keptOnMove = 4
 	// keptBytes bounds them, so that long comments move on sooner.
 	keptBytes = 64 * 1024
 )
@@ -91,6 +94,7 @@ func Overflow(status v1alpha1.TicketStatus) (kept v1alpha1.TicketStatus, moved [
 	if first == 0 {
 		return status, nil
 	}
+	first = max(first, len(status.History)-keptOnMove)
 	kept = status
 	kept.History = status.History[first:]
 	return kept, status.History[:first]
