@@ -188,3 +188,13 @@ func (t *turn) handled() {
 		}
 	}
 }
+
+// HasEnded is Ended for who has no graph at hand, such as an index: only an end
+// state leaves a ticket to people of whom there are none.
+func HasEnded(status *v1alpha1.TicketStatus) bool {
+	switch status.Progress {
+	case v1alpha1.ProgressFinished, v1alpha1.ProgressClosed:
+		return true
+	}
+	return status.Participants.Kind == v1alpha1.ParticipantsUsers && len(status.Participants.Users) == 0
+}

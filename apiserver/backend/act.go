@@ -1,0 +1,150 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package backend
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// Act asks for an action on a ticket and waits for its outcome: engine first,
+// for an early refusal, then spec.action, then the watch. It answers the ticket
+// after the action. A *Failure says why it was refused; Pending that it was
+// recorded and stands, Busy that the ticket was never free in time.
+func (b *Backend) Act(ctx context.Context, c Caller, t *v1alpha1.Ticket, action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
+	id, err := c.actionID()
+	if err != nil {
+		return nil, err
+	}
+	action.ID, action.Actor, action.By = id, v1alpha1.UserName(c.User), c.By()
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	name := nameOf(t)
+	release, err := b.turns.take(ctx, name)
+	if err != nil {
+		return nil, busy()
+	}
+	defer release()
+	waiting, remove := b.waiters.add(name)
+	defer remove()
+	for {
+		result, err := b.attempt(ctx, waiting, name, action)
+		if result != nil || err != nil {
+			return result, err
+		}
+	}
+}
+
+func busy() *Failure {
+	return Failf(ReasonBusy, "other actions on the ticket took too long: nothing was recorded, try again")
+}
+
+func pending(id string) *Failure {
+	return Failf(ReasonPending, "the action %s is recorded and stands, but is not decided yet", id)
+}
+
+// attempt tries once. It answers neither ticket nor error where the ticket
+// changed meanwhile and another attempt is due.
+func (b *Backend) attempt(ctx context.Context, waiting *waiter, name types.NamespacedName, action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
+	t, ok := b.Ticket(ctx, name.Namespace, name.Name)
+	if !ok {
+		return nil, Failf(engine.ReasonUnknownTicket, "the ticket is gone")
+	}
+	if result, err, done := outcome(t, action.ID); done {
+		return result, err
+	}
+	if present := t.Spec.Action; present != nil && !isDecided(t, present.ID) {
+		if present.ID == action.ID {
+			return b.await(ctx, waiting, name, action.ID)
+		}
+		if err := waiting.until(ctx, func(t *v1alpha1.Ticket) bool { return t == nil || isDecided(t, present.ID) }); err != nil {
+			return nil, busy()
+		}
+		return nil, nil
+	}
+	graph, err := b.Graph(ctx, t)
+	if err != nil {
+		return nil, fmt.Errorf("read the ticket's workflow: %w", err)
+	}
+	if _, refusal := engine.Decide(graph, Snapshot(t), engine.Command{Kind: engine.CommandAction, Action: action}, b.directory, b.clock.Now()); refusal != nil {
+		return nil, refusal
+	}
+	switch err := b.ask(ctx, t, action); {
+	case err == nil:
+		return b.await(ctx, waiting, name, action.ID)
+	case apierrors.IsInvalid(err):
+		// Somebody else's action came first and this server has not seen it yet.
+		if err := waiting.until(ctx, func(next *v1alpha1.Ticket) bool { return next == nil || next.ResourceVersion != t.ResourceVersion }); err != nil {
+			return nil, busy()
+		}
+		return nil, nil
+	case apierrors.IsNotFound(err):
+		return nil, Failf(engine.ReasonUnknownTicket, "the ticket is gone")
+	case ctx.Err() != nil:
+		return nil, pending(action.ID) // it may have been recorded
+	default:
+		return nil, fmt.Errorf("ask for the action: %w", err)
+	}
+}
+
+// ask replaces spec.action whole: a merge would leave the last person's comment
+// and fields in this one's.
+func (b *Backend) ask(ctx context.Context, t *v1alpha1.Ticket, action v1alpha1.TicketAction) error {
+	patch, err := json.Marshal([]map[string]any{{"op": "add", "path": "/spec/action", "value": action}})
+	if err != nil {
+		return fmt.Errorf("write the action: %w", err)
+	}
+	target := &v1alpha1.Ticket{}
+	target.Namespace, target.Name = t.Namespace, t.Name
+	return b.client.Patch(ctx, target, client.RawPatch(types.JSONPatchType, patch))
+}
+
+// await waits until the action's outcome is seen.
+func (b *Backend) await(ctx context.Context, waiting *waiter, name types.NamespacedName, id string) (*v1alpha1.Ticket, error) {
+	if t, ok := b.Ticket(ctx, name.Namespace, name.Name); ok {
+		if result, err, done := outcome(t, id); done {
+			return result, err
+		}
+	}
+	var result *v1alpha1.Ticket
+	var failure error
+	err := waiting.until(ctx, func(t *v1alpha1.Ticket) (done bool) {
+		if t == nil {
+			failure = Failf(engine.ReasonUnknownTicket, "the ticket is gone")
+			return true
+		}
+		result, failure, done = outcome(t, id)
+		return done
+	})
+	if err != nil {
+		return nil, pending(id)
+	}
+	return result, failure
+}
+
+func isDecided(t *v1alpha1.Ticket, id string) bool {
+	_, _, done := outcome(t, id)
+	return done
+}
+
+// outcome is what became of an action, if it was decided.
+func outcome(t *v1alpha1.Ticket, id string) (result *v1alpha1.Ticket, failure error, done bool) { //nolint:revive // the error is one of the outcomes
+	recent, ok := engine.Outcome(&t.Status, id)
+	switch {
+	case ok && recent.Outcome == v1alpha1.ActionRefused:
+		return nil, &Failure{Reason: engine.Reason(recent.Reason), Message: recent.Message}, true
+	case ok, slices.ContainsFunc(t.Status.History, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == id }):
+		return t, nil, true
+	}
+	return nil, nil, false
+}

@@ -1,0 +1,321 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package backend is what handlers have of the cluster: reads from the informer
+// cache and the index, and the way in which an action is asked for and waited
+// for. It has no rules about tickets: those are the engine's.
+package backend
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/index"
+	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/directory"
+	"ticketflow.dev/ticketflow/internal/graphs"
+)
+
+// +kubebuilder:rbac:groups=ticketflow.dev,resources=tickets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=ticketflow.dev,resources=workflows;ticketrecords;scripts;notifiers;users;departments;userroles;applications,verbs=get;list;watch
+// +kubebuilder:rbac:groups=ticketflow.dev,resources=actors,verbs=act-as
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=get;list;watch
+
+// Options of a Backend.
+type Options struct {
+	// Config of the control plane.
+	Config *rest.Config
+	// Scheme that knows Ticketflow's and Kubernetes' types.
+	Scheme *runtime.Scheme
+	// Clock to tell the time by.
+	Clock clock.PassiveClock
+	// ActionTimeout is how long an action is waited for.
+	ActionTimeout time.Duration
+}
+
+// Backend is what handlers have of the cluster.
+type Backend struct {
+	cache     cache.Cache
+	client    client.WithWatch
+	directory *directory.Directory
+	graphs    *graphs.Graphs
+	index     *index.Index
+	clock     clock.PassiveClock
+	timeout   time.Duration
+	waiters   waiters
+	turns     turns
+
+	ready sync.Once
+	done  chan struct{} // closed once the index has the first list
+}
+
+const indexRecordsOf = "spec.ticketName"
+
+// New makes a Backend. Start it before use.
+func New(o Options) (*Backend, error) {
+	if o.ActionTimeout <= 0 {
+		return nil, errors.New("the action timeout must be longer than 0")
+	}
+	config := rest.CopyConfig(o.Config)
+	// The server has its own priority level; a client-side limit would only hide it.
+	config.QPS, config.Burst = -1, -1
+	objects, err := cache.New(config, cache.Options{
+		Scheme: o.Scheme, DefaultTransform: cache.TransformStripManagedFields(), ReaderFailOnMissingInformer: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the cache: %w", err)
+	}
+	writer, err := client.NewWithWatch(config, client.Options{Scheme: o.Scheme})
+	if err != nil {
+		return nil, fmt.Errorf("make the client: %w", err)
+	}
+	return &Backend{
+		cache: objects, client: writer,
+		directory: directory.New(objects), graphs: graphs.New(objects), index: index.New(),
+		clock: o.Clock, timeout: o.ActionTimeout, done: make(chan struct{}),
+		waiters: waiters{byName: map[types.NamespacedName]map[*waiter]struct{}{}},
+		turns:   turns{byName: map[types.NamespacedName]*turn{}},
+	}, nil
+}
+
+// Start fills the cache and serves it until the context ends.
+func (b *Backend) Start(ctx context.Context) error {
+	if err := directory.AddIndexes(ctx, b.cache); err != nil {
+		return fmt.Errorf("index the cache: %w", err)
+	}
+	err := b.cache.IndexField(ctx, &v1alpha1.TicketRecord{}, indexRecordsOf, func(o client.Object) []string {
+		record, ok := o.(*v1alpha1.TicketRecord)
+		if !ok {
+			return nil
+		}
+		return []string{string(record.Spec.TicketName)}
+	})
+	if err != nil {
+		return fmt.Errorf("index records: %w", err)
+	}
+	for _, object := range []client.Object{
+		&v1alpha1.Workflow{}, &v1alpha1.TicketRecord{}, &v1alpha1.Script{}, &v1alpha1.User{}, &v1alpha1.Department{},
+		&v1alpha1.UserRole{}, &v1alpha1.Application{}, &appsv1.ControllerRevision{},
+	} {
+		if _, err := b.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("watch: %w", err)
+		}
+	}
+	tickets, err := b.cache.GetInformer(ctx, &v1alpha1.Ticket{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch tickets: %w", err)
+	}
+	registration, err := tickets.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    b.seen,
+		UpdateFunc: func(_, next any) { b.seen(next) },
+		DeleteFunc: b.gone,
+	})
+	if err != nil {
+		return fmt.Errorf("watch tickets: %w", err)
+	}
+	go func() {
+		if b.cache.WaitForCacheSync(ctx) && toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
+			b.ready.Do(func() { close(b.done) })
+		}
+	}()
+	return b.cache.Start(ctx)
+}
+
+// Ready says whether the cache and the index have been filled.
+func (b *Backend) Ready() error {
+	select {
+	case <-b.done:
+		return nil
+	default:
+		return errors.New("the caches are being filled")
+	}
+}
+
+// Synced is closed once Ready.
+func (b *Backend) Synced() <-chan struct{} { return b.done }
+
+// seen takes note of a ticket: the index first, then whoever waits, so that
+// what is answered is listed.
+func (b *Backend) seen(object any) {
+	ticket, ok := object.(*v1alpha1.Ticket)
+	if !ok {
+		return
+	}
+	b.index.Put(ticket)
+	b.waiters.tell(nameOf(ticket), ticket)
+}
+
+func (b *Backend) gone(object any) {
+	if tombstone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		object = tombstone.Obj
+	}
+	ticket, ok := object.(*v1alpha1.Ticket)
+	if !ok {
+		return
+	}
+	b.index.Delete(nameOf(ticket))
+	b.waiters.tell(nameOf(ticket), nil)
+}
+
+func nameOf(t *v1alpha1.Ticket) types.NamespacedName {
+	return types.NamespacedName{Namespace: t.Namespace, Name: t.Name}
+}
+
+// Directory answers about people, applications and scripts.
+func (b *Backend) Directory() *directory.Directory { return b.directory }
+
+// Now is the time by the server's clock.
+func (b *Backend) Now() time.Time { return b.clock.Now() }
+
+// Reader reads from the cache.
+func (b *Backend) Reader() client.Reader { return b.cache }
+
+// Workflows lists workflows that have their id, in its order. They must not be changed.
+func (b *Backend) Workflows(ctx context.Context) []*v1alpha1.Workflow {
+	var list v1alpha1.WorkflowList
+	if err := b.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil // the informer is there since Start; nothing else can fail
+	}
+	out := make([]*v1alpha1.Workflow, 0, len(list.Items))
+	for i := range list.Items {
+		if list.Items[i].Status.ID != 0 {
+			out = append(out, &list.Items[i])
+		}
+	}
+	slices.SortFunc(out, func(a, b *v1alpha1.Workflow) int { return cmp.Compare(a.Status.ID, b.Status.ID) })
+	return out
+}
+
+// WorkflowByID finds a workflow by its wire id.
+func (b *Backend) WorkflowByID(ctx context.Context, id v1alpha1.WireID) (*v1alpha1.Workflow, bool) {
+	var list v1alpha1.WorkflowList
+	err := b.cache.List(ctx, &list, client.MatchingFields{directory.IndexStatusID: directory.IDKey(id)}, client.UnsafeDisableDeepCopy)
+	if err != nil || len(list.Items) == 0 {
+		return nil, false
+	}
+	return &list.Items[0], true
+}
+
+// WorkflowOfState finds the workflow that a state belongs to.
+func (b *Backend) WorkflowOfState(ctx context.Context, id v1alpha1.WireID) (*v1alpha1.Workflow, bool) {
+	for _, workflow := range b.Workflows(ctx) {
+		for _, known := range workflow.Status.StateIDs {
+			if known == id {
+				return workflow, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// Workflow finds a ticket's workflow by name.
+func (b *Backend) Workflow(ctx context.Context, namespace, name string) (*v1alpha1.Workflow, bool) {
+	var workflow v1alpha1.Workflow
+	err := b.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &workflow, client.UnsafeDisableDeepCopy)
+	return &workflow, err == nil
+}
+
+// CurrentGraph is the graph that a workflow's new tickets follow.
+func (b *Backend) CurrentGraph(ctx context.Context, w *v1alpha1.Workflow) (*engine.Graph, error) {
+	return b.graphs.Current(ctx, w)
+}
+
+// Graph is the graph that a ticket follows.
+func (b *Backend) Graph(ctx context.Context, t *v1alpha1.Ticket) (*engine.Graph, error) {
+	return b.graphs.Revision(ctx, t.Namespace, t.Status.WorkflowRevision)
+}
+
+// TicketByID finds an opened ticket by its wire id. It must not be changed.
+func (b *Backend) TicketByID(id v1alpha1.WireID) (*v1alpha1.Ticket, bool) { return b.index.ByID(id) }
+
+// Ticket finds a ticket by name. It must not be changed.
+func (b *Backend) Ticket(ctx context.Context, namespace, name string) (*v1alpha1.Ticket, bool) {
+	var ticket v1alpha1.Ticket
+	err := b.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &ticket, client.UnsafeDisableDeepCopy)
+	return &ticket, err == nil
+}
+
+// List answers a list query.
+func (b *Backend) List(q index.Query) index.Page { return b.index.List(q) }
+
+// Script finds a script of a namespace.
+func (b *Backend) Script(ctx context.Context, namespace, name string) (*v1alpha1.Script, bool) {
+	var script v1alpha1.Script
+	err := b.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &script, client.UnsafeDisableDeepCopy)
+	return &script, err == nil
+}
+
+// Department finds a department by metadata.name.
+func (b *Backend) Department(ctx context.Context, name string) (*v1alpha1.Department, bool) {
+	var department v1alpha1.Department
+	err := b.cache.Get(ctx, types.NamespacedName{Name: name}, &department, client.UnsafeDisableDeepCopy)
+	return &department, err == nil && name != ""
+}
+
+// UserRole finds a role by metadata.name.
+func (b *Backend) UserRole(ctx context.Context, name string) (*v1alpha1.UserRole, bool) {
+	var role v1alpha1.UserRole
+	err := b.cache.Get(ctx, types.NamespacedName{Name: name}, &role, client.UnsafeDisableDeepCopy)
+	return &role, err == nil
+}
+
+// History is a ticket's whole history, oldest first: what its records have and
+// what its status still has.
+func (b *Backend) History(ctx context.Context, t *v1alpha1.Ticket) ([]v1alpha1.HistoryEntry, error) {
+	if int64(len(t.Status.History)) >= t.Status.HistoryCount {
+		return t.Status.History, nil
+	}
+	entries, err := b.recorded(ctx, b.cache, t, client.MatchingFields{indexRecordsOf: t.Name})
+	if err == nil && int64(len(entries)+len(t.Status.History)) < t.Status.HistoryCount {
+		// A record is written just before the status that drops its entries; the
+		// two watches may bring them the other way round.
+		entries, err = b.recorded(ctx, b.client, t, client.MatchingLabels{v1alpha1.LabelTicket: graphs.LabelValue(t.Name)})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the ticket's records: %w", err)
+	}
+	return append(entries, t.Status.History...), nil
+}
+
+func (b *Backend) recorded(ctx context.Context, from client.Reader, t *v1alpha1.Ticket, which client.ListOption) ([]v1alpha1.HistoryEntry, error) {
+	var records v1alpha1.TicketRecordList
+	if err := from.List(ctx, &records, client.InNamespace(t.Namespace), which); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(records.Items, func(a, b v1alpha1.TicketRecord) int { return cmp.Compare(a.Spec.FirstSeq, b.Spec.FirstSeq) })
+	first := t.Status.HistoryCount - int64(len(t.Status.History)) + 1
+	var entries []v1alpha1.HistoryEntry
+	for i := range records.Items {
+		if records.Items[i].Spec.TicketID != t.Status.ID {
+			continue
+		}
+		for _, entry := range records.Items[i].Spec.Entries {
+			if entry.Seq == int64(len(entries))+1 && entry.Seq < first {
+				entries = append(entries, entry)
+			}
+		}
+	}
+	return entries, nil
+}
+
+// Snapshot is a ticket as the engine sees it.
+func Snapshot(t *v1alpha1.Ticket) engine.Snapshot {
+	return engine.Snapshot{Namespace: t.Namespace, Name: t.Name, UID: string(t.UID), Spec: t.Spec, Status: t.Status}
+}

@@ -1,0 +1,251 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package index
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+// Category says whose tickets are listed.
+type Category string
+
+// Categories: rest-behaviour.md §4.1.
+const (
+	CategoryAll      Category = "all"
+	CategoryOwner    Category = "owner"
+	CategoryDuty     Category = "duty"
+	CategoryRelation Category = "relation"
+	CategoryWorked   Category = "worked"
+)
+
+// Categories lists them all.
+var Categories = []Category{CategoryAll, CategoryOwner, CategoryDuty, CategoryRelation, CategoryWorked}
+
+// Visibility restricts what is listed to what a user may look at.
+type Visibility struct {
+	// User whose related tickets are shown.
+	User string
+	// Workflows whose tickets are all shown, as namespace/name.
+	Workflows []string
+}
+
+// Query says what to list. Zero members do not restrict.
+type Query struct {
+	Category Category
+	// User of the category; not used by CategoryAll.
+	User string
+	// Workflows that may be listed at all, as namespace/name; nil for every one.
+	Workflows []string
+	// Visible restricts to what a user may look at; nil for no restriction.
+	Visible *Visibility
+	// States and Tickets by wire id; nil for every one.
+	States, Tickets []v1alpha1.WireID
+	// SerialPrefix that the serial number starts with.
+	SerialPrefix string
+	// Title that is looked for within the title, whatever the case.
+	Title string
+	// From and To bound the opening time, inclusive.
+	From, To time.Time
+	// Ended and Rejected want or exclude tickets that are.
+	Ended, Rejected *bool
+	// Progress that the ticket has.
+	Progress v1alpha1.Progress
+	// Creator of the ticket.
+	Creator string
+	// ParentID of the ticket.
+	ParentID v1alpha1.WireID
+	// Reverse lists the newest first.
+	Reverse bool
+	// Page counts from 1: below it the first is meant, beyond the end the last.
+	Page int
+	// PerPage is the size of a page, 1 or more.
+	PerPage int
+}
+
+// Page is an answer.
+type Page struct {
+	// Tickets of the page. They must not be changed.
+	Tickets []*v1alpha1.Ticket
+	// Total of all pages.
+	Total int
+}
+
+// List answers a query.
+func (x *Index) List(q Query) Page {
+	x.mu.RLock()
+	if x.stale {
+		x.mu.RUnlock()
+		x.mu.Lock()
+		if x.stale {
+			x.freshen()
+		}
+		x.mu.Unlock()
+		x.mu.RLock()
+	}
+	defer x.mu.RUnlock()
+	found := x.candidates(q)
+	x.sift(found, q)
+	return x.page(found, q)
+}
+
+// candidates are what the postings alone say.
+func (x *Index) candidates(q Query) *roaring.Bitmap {
+	found := x.category(q).Clone()
+	if q.Workflows != nil {
+		found.And(x.any(termWorkflow, q.Workflows))
+	}
+	if q.Visible != nil {
+		visible := x.any(termWorkflow, q.Visible.Workflows)
+		if q.Visible.User != "" {
+			visible.Or(x.posting(termRelated + q.Visible.User))
+		}
+		found.And(visible)
+	}
+	if q.States != nil {
+		states := roaring.New()
+		for _, id := range q.States {
+			states.Or(x.posting(idTerm(termState, id)))
+		}
+		found.And(states)
+	}
+	if q.Tickets != nil {
+		found.And(x.tickets(q.Tickets))
+	}
+	restrict(found, q.Ended, x.posting(termEnded))
+	restrict(found, q.Rejected, x.posting(termProgress+string(v1alpha1.ProgressRefused)))
+	if q.Progress != "" {
+		found.And(x.posting(termProgress + string(q.Progress)))
+	}
+	if q.Creator != "" {
+		found.And(x.posting(termCreator + q.Creator))
+	}
+	if q.ParentID != 0 {
+		found.And(x.posting(idTerm(termParent, q.ParentID)))
+	}
+	x.within(found, q.From, q.To)
+	return found
+}
+
+func (x *Index) category(q Query) *roaring.Bitmap {
+	switch q.Category {
+	case CategoryOwner:
+		return x.posting(termCreator + q.User)
+	case CategoryDuty:
+		return x.posting(termDuty + q.User)
+	case CategoryRelation:
+		return x.posting(termRelated + q.User)
+	case CategoryWorked:
+		return x.posting(termHandled + q.User)
+	default:
+		return x.posting(termAll)
+	}
+}
+
+var nothing = roaring.New()
+
+// posting is one list; it must not be changed.
+func (x *Index) posting(term string) *roaring.Bitmap {
+	if bitmap, ok := x.postings[term]; ok {
+		return bitmap
+	}
+	return nothing
+}
+
+func (x *Index) any(prefix string, values []string) *roaring.Bitmap {
+	found := roaring.New()
+	for _, value := range values {
+		found.Or(x.posting(prefix + value))
+	}
+	return found
+}
+
+func (x *Index) tickets(ids []v1alpha1.WireID) *roaring.Bitmap {
+	found := roaring.New()
+	for _, id := range ids {
+		if e, ok := x.byID[id]; ok {
+			found.Add(e.ordinal)
+		}
+	}
+	return found
+}
+
+func restrict(found *roaring.Bitmap, want *bool, those *roaring.Bitmap) {
+	switch {
+	case want == nil:
+	case *want:
+		found.And(those)
+	default:
+		found.AndNot(those)
+	}
+}
+
+// within keeps what was opened within the bounds: a run of ordinals.
+func (x *Index) within(found *roaring.Bitmap, from, to time.Time) {
+	if from.IsZero() && to.IsZero() {
+		return
+	}
+	first, last := 0, len(x.entries)
+	if !from.IsZero() {
+		first, _ = slices.BinarySearchFunc(x.entries, from, func(e *entry, t time.Time) int { return e.ticket.Status.OpenedAt.Compare(t) })
+	}
+	if !to.IsZero() {
+		last, _ = slices.BinarySearchFunc(x.entries, to, func(e *entry, t time.Time) int {
+			if e.ticket.Status.OpenedAt.After(t) {
+				return 1
+			}
+			return -1
+		})
+	}
+	run := roaring.New()
+	if first < last {
+		run.AddRange(uint64(first), uint64(last)) //nolint:gosec // positions are not negative
+	}
+	found.And(run)
+}
+
+// sift walks the candidates for what no posting says.
+func (x *Index) sift(found *roaring.Bitmap, q Query) {
+	if q.SerialPrefix == "" && q.Title == "" {
+		return
+	}
+	title := strings.ToLower(q.Title)
+	var out []uint32
+	found.Iterate(func(ordinal uint32) bool {
+		e := x.entries[ordinal]
+		if !strings.Contains(e.title, title) || !strings.HasPrefix(e.ticket.Status.SerialNumber, q.SerialPrefix) {
+			out = append(out, ordinal)
+		}
+		return true
+	})
+	found.AndNot(roaring.BitmapOf(out...))
+}
+
+func (x *Index) page(found *roaring.Bitmap, q Query) Page {
+	total := int(found.GetCardinality()) //nolint:gosec // fits
+	if total == 0 {
+		return Page{}
+	}
+	last := (total - 1) / q.PerPage
+	start := min(max(q.Page-1, 0), last) * q.PerPage
+	end := min(start+q.PerPage, total)
+	out := Page{Total: total, Tickets: make([]*v1alpha1.Ticket, 0, end-start)}
+	for at := start; at < end; at++ {
+		rank := at
+		if q.Reverse {
+			rank = total - 1 - at
+		}
+		ordinal, err := found.Select(uint32(rank)) //nolint:gosec // fits
+		if err != nil {
+			break // cannot be: rank is below the cardinality
+		}
+		out.Tickets = append(out.Tickets, x.entries[ordinal].ticket)
+	}
+	return out
+}
