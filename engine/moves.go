@@ -25,6 +25,9 @@ func (t *turn) transition() *Refusal {
 		return refuse(ReasonInAddNode, "the ticket is with an added signer: only the end of add_node is possible")
 	}
 	chosen, ok := t.state.Transition(t.action.Transition)
+	if from := t.action.FromState; from != "" && from != t.state.Name {
+		return refuse(ReasonUnknownTransition, "transition %q leaves state %q, but the ticket is in state %q", t.action.Transition, from, t.state.Name)
+	}
 	if !ok {
 		return refuse(ReasonUnknownTransition, "transition %q does not lead on from state %q", t.action.Transition, t.state.Name)
 	}

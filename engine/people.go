@@ -22,16 +22,15 @@ func IsParticipant(s Snapshot, user string) bool {
 // CanView says whether a user may look at a ticket (decisions.md §4). An
 // empty user is nobody and sees what everyone may.
 func CanView(g *Graph, s Snapshot, user string, dir Directory) bool {
-	if g.Spec.Visibility == v1alpha1.VisibilityEveryone {
+	if CanViewAll(g, user, dir) {
 		return true
 	}
-	if user == "" {
-		return false
-	}
-	if string(s.Spec.Creator) == user || isRelated(&s.Status, user) || IsParticipant(s, user) {
-		return true
-	}
-	return isAdmin(g, user, dir)
+	return user != "" && (string(s.Spec.Creator) == user || isRelated(&s.Status, user) || IsParticipant(s, user))
+}
+
+// CanViewAll says whether a user may look at all tickets of a workflow.
+func CanViewAll(g *Graph, user string, dir Directory) bool {
+	return g.Spec.Visibility == v1alpha1.VisibilityEveryone || isAdmin(g, user, dir)
 }
 
 func isRelated(status *v1alpha1.TicketStatus, user string) bool {
@@ -66,6 +65,20 @@ func CanIntervene(g *Graph, user string, by v1alpha1.RequestedBy, dir Directory)
 // and is allowed the workflow, the user exists and is active or unknown users
 // are allowed; or the Kubernetes identity is that user's.
 func Speaks(namespace, workflow, user string, by v1alpha1.RequestedBy, dir Directory) *Refusal {
+	if by.Application != "" {
+		application, ok := dir.Application(by.Application)
+		if !ok {
+			return refuse(ReasonUnknownApplication, "there is no application %q", by.Application)
+		}
+		if !application.MayUse(namespace, workflow) {
+			return refuse(ReasonUnknownTicket, "there is no such ticket")
+		}
+	}
+	return SpeaksFor(user, by, dir)
+}
+
+// SpeaksFor is Speaks where no workflow is concerned.
+func SpeaksFor(user string, by v1alpha1.RequestedBy, dir Directory) *Refusal {
 	if user == v1alpha1.RobotUser || user == v1alpha1.HookUser {
 		return refuse(ReasonUnknownUser, "%q is a reserved name: nobody acts as it", user)
 	}
@@ -79,13 +92,7 @@ func Speaks(namespace, workflow, user string, by v1alpha1.RequestedBy, dir Direc
 		}
 		return nil
 	}
-	application, ok := dir.Application(by.Application)
-	if !ok {
-		return refuse(ReasonUnknownApplication, "there is no application %q", by.Application)
-	}
-	if !application.MayUse(namespace, workflow) {
-		return refuse(ReasonUnknownTicket, "there is no such ticket")
-	}
+	application, _ := dir.Application(by.Application)
 	return knownUser(user, application, dir)
 }
 

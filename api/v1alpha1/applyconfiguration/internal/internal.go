@@ -862,6 +862,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: fields
       type:
         namedType: dev.ticketflow.ticketflow.api.v1alpha1.JSONObject
+    - name: fromState
+      type:
+        namedType: dev.ticketflow.ticketflow.api.v1alpha1.Name
     - name: id
       type:
         scalar: string

@@ -26,6 +26,10 @@ type TicketActionApplyConfiguration struct {
 	Comment *string `json:"comment,omitempty"`
 	// transition to take.
 	Transition *apiv1alpha1.Name `json:"transition,omitempty"`
+	// fromState is the state that the transition is meant to leave. If the
+	// ticket is elsewhere by then, the action is refused: transitions of
+	// different states may bear the same name.
+	FromState *apiv1alpha1.Name `json:"fromState,omitempty"`
 	// fields to set.
 	Fields *apiv1alpha1.JSONObject `json:"fields,omitempty"`
 	// clear names fields to empty.
@@ -91,6 +95,14 @@ func (b *TicketActionApplyConfiguration) WithComment(value string) *TicketAction
 // If called multiple times, the Transition field is set to the value of the last call.
 func (b *TicketActionApplyConfiguration) WithTransition(value apiv1alpha1.Name) *TicketActionApplyConfiguration {
 	b.Transition = &value
+	return b
+}
+
+// WithFromState sets the FromState field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FromState field is set to the value of the last call.
+func (b *TicketActionApplyConfiguration) WithFromState(value apiv1alpha1.Name) *TicketActionApplyConfiguration {
+	b.FromState = &value
 	return b
 }
 
