@@ -14,13 +14,14 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/fixtures"
 )
 
 var _ = Describe("a ticket's life", func() {
 	It("goes from its opening through approval, claim and script to its end", func(ctx SpecContext) {
 		ns := newNamespace(ctx)
-		ticket := newTicket(ns, "vpn-1")
-		create(ctx, ticket, vpn(ns), grant(ns, "print('granted', ticket_id, action_from)")) // in the least handy order
+		ticket := fixtures.Ticket(ns, "vpn-1")
+		create(ctx, ticket, fixtures.Workflow(ns), fixtures.Grant(ns, "print('granted', ticket_id, action_from)")) // in the least handy order
 		inState(ctx, ticket, "lead")
 		Expect(ticket.Status.ID).To(BeNumerically(">", 0))
 		Expect(ticket.Status.SerialNumber).To(MatchRegexp(`^vpn_\d{8}\d{4,}$`))
@@ -48,9 +49,9 @@ var _ = Describe("a ticket's life", func() {
 
 	It("stays where it is when its script fails, and goes on when that is retried", func(ctx SpecContext) {
 		ns := newNamespace(ctx)
-		script := grant(ns, "import sys; print('no luck'); sys.exit(2)")
-		ticket := newTicket(ns, "vpn-1")
-		create(ctx, vpn(ns), script, ticket)
+		script := fixtures.Grant(ns, "import sys; print('no luck'); sys.exit(2)")
+		ticket := fixtures.Ticket(ns, "vpn-1")
+		create(ctx, fixtures.Workflow(ns), script, ticket)
 		toGrant(ctx, ticket)
 		Eventually(get(ctx, ticket)).Should(HaveField("Status.LastRunFailed", BeTrue()))
 		Expect(ticket.Status.State).To(BeEquivalentTo("grant"))
@@ -75,9 +76,9 @@ var _ = Describe("a ticket's life", func() {
 
 	It("has a failed run that says so where its script is inactive or missing", func(ctx SpecContext) {
 		ns := newNamespace(ctx)
-		ticket, other := newTicket(ns, "vpn-1"), newTicket(ns, "vpn-2")
-		script := inactive(grant(ns, "print()"))
-		create(ctx, vpn(ns), script, ticket)
+		ticket, other := fixtures.Ticket(ns, "vpn-1"), fixtures.Ticket(ns, "vpn-2")
+		script := inactive(fixtures.Grant(ns, "print()"))
+		create(ctx, fixtures.Workflow(ns), script, ticket)
 		toGrant(ctx, ticket)
 		Eventually(get(ctx, ticket)).Should(HaveField("Status.LastRunFailed", BeTrue()))
 		Expect(ticket.Status.Run.Message).To(Equal("script grant is inactive"))
@@ -97,8 +98,8 @@ if not os.path.exists("MARK"):
     time.sleep(300)
 print("second time")
 `)
-		ticket := newTicket(ns, "vpn-1")
-		create(ctx, vpn(ns), grant(ns, source), ticket)
+		ticket := fixtures.Ticket(ns, "vpn-1")
+		create(ctx, fixtures.Workflow(ns), fixtures.Grant(ns, source), ticket)
 		toGrant(ctx, ticket)
 		Eventually(mark).Should(BeAnExistingFile())
 		Expect(get(ctx, ticket)()).To(HaveField("Status.Run.Phase", v1alpha1.RunRunning))
@@ -112,8 +113,8 @@ print("second time")
 
 	It("moves older history into records before the status drops it", func(ctx SpecContext) {
 		ns := newNamespace(ctx)
-		ticket := newTicket(ns, "vpn-1")
-		create(ctx, vpn(ns), ticket)
+		ticket := fixtures.Ticket(ns, "vpn-1")
+		create(ctx, fixtures.Workflow(ns), ticket)
 		inState(ctx, ticket, "lead")
 		const count = 30
 		for i := range count {
@@ -145,12 +146,12 @@ print("second time")
 
 	It("ends with its deletion when that is asked for", func(ctx SpecContext) {
 		ns := newNamespace(ctx)
-		ticket := newTicket(ns, "vpn-1")
-		w := vpn(ns)
+		ticket := fixtures.Ticket(ns, "vpn-1")
+		w := fixtures.Workflow(ns)
 		w.Spec.Admins = []v1alpha1.UserName{"guiji"}
 		create(ctx, w, ticket)
 		inState(ctx, ticket, "lead")
-		ticket.Spec.Action = &v1alpha1.TicketAction{ID: "delete-it", Type: v1alpha1.ActionDelete, Actor: "guiji", By: byOps}
+		ticket.Spec.Action = &v1alpha1.TicketAction{ID: "delete-it", Type: v1alpha1.ActionDelete, Actor: "guiji", By: fixtures.ByOps}
 		Eventually(func() error {
 			fresh := ticket.DeepCopy()
 			if err := k8s.Get(ctx, client.ObjectKeyFromObject(fresh), fresh); err != nil {

@@ -20,10 +20,9 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/controllers/manager"
+	"ticketflow.dev/ticketflow/internal/fixtures"
 	"ticketflow.dev/ticketflow/internal/testenv"
 )
-
-const systemNamespace = "ticketflow-system"
 
 var (
 	environment *envtest.Environment
@@ -46,9 +45,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}})
+	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}})
 	scriptDir = GinkgoT().TempDir() + "/scripts"
-	people(ctx)
+	create(ctx, fixtures.People()...)
 	running = startManager()
 })
 
@@ -86,92 +85,11 @@ func create(ctx context.Context, objects ...client.Object) {
 	}
 }
 
-// people are who acts in these specs.
-func people(ctx context.Context) {
-	create(ctx,
-		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "lilei"}, Spec: v1alpha1.UserSpec{Department: "it"}},
-		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "zhangsan"}, Spec: v1alpha1.UserSpec{Department: "it"}},
-		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "guiji"}},
-		&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "wangwu"}},
-		&v1alpha1.Department{ObjectMeta: metav1.ObjectMeta{Name: "it"}, Spec: v1alpha1.DepartmentSpec{Leader: "zhangsan"}},
-		&v1alpha1.UserRole{ObjectMeta: metav1.ObjectMeta{Name: "ops"}, Spec: v1alpha1.UserRoleSpec{Members: []v1alpha1.UserName{"guiji", "wangwu"}}},
-		&v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Name: "ops"}, Spec: v1alpha1.ApplicationSpec{
-			TokenSecretRef: v1alpha1.NamespacedSecretKeyRef{Namespace: systemNamespace, Name: "ops", Key: "token"},
-			Workflows:      &v1alpha1.WorkflowScope{All: true},
-			SerialPrefix:   "vpn",
-		}},
-	)
-}
-
 func newNamespace(ctx context.Context) string {
 	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "it-"}}
 	create(ctx, ns)
 	return ns.Name
-}
-
-// vpn is a workflow with an approval, a claim, a script and a confirmation.
-func vpn(namespace string) *v1alpha1.Workflow {
-	return &v1alpha1.Workflow{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "vpn"},
-		Spec: v1alpha1.WorkflowSpec{
-			Fields: []v1alpha1.Field{{Name: "days", Type: v1alpha1.FieldInteger}, {Name: "account", Type: v1alpha1.FieldString}},
-			States: []v1alpha1.State{
-				{
-					Name: "new", Type: v1alpha1.StateStart,
-					Form:        []v1alpha1.FormField{{Field: "title", Access: v1alpha1.AccessRequired}, {Field: "days", Access: v1alpha1.AccessRequired}},
-					Transitions: []v1alpha1.Transition{{Name: "submit", To: "lead"}},
-				},
-				{
-					Name:         "lead",
-					Participants: &v1alpha1.Participants{Variables: []v1alpha1.Variable{v1alpha1.VariableCreatorLeader}},
-					Transitions: []v1alpha1.Transition{
-						{Name: "approve", To: "ops"},
-						{Name: "reject", To: "new", Outcome: v1alpha1.OutcomeRefuse, FieldCheck: v1alpha1.FieldCheckSkip},
-					},
-				},
-				{
-					Name:         "ops",
-					Participants: &v1alpha1.Participants{UserRoles: []v1alpha1.ObjectName{"ops"}},
-					Transitions:  []v1alpha1.Transition{{Name: "done", To: "grant"}},
-				},
-				{
-					Name:         "grant",
-					Participants: &v1alpha1.Participants{Script: "grant"},
-					Transitions:  []v1alpha1.Transition{{Name: "granted", To: "confirm"}},
-				},
-				{
-					Name:         "confirm",
-					Participants: &v1alpha1.Participants{Variables: []v1alpha1.Variable{v1alpha1.VariableCreator}},
-					Transitions:  []v1alpha1.Transition{{Name: "ok", To: "end"}},
-				},
-				{Name: "end", Type: v1alpha1.StateEnd},
-			},
-		},
-	}
-}
-
-func grant(namespace, source string) *v1alpha1.Script {
-	return &v1alpha1.Script{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "grant"},
-		Spec:       v1alpha1.ScriptSpec{Source: source},
-	}
-}
-
-var byOps = v1alpha1.RequestedBy{Application: "ops"}
-
-func newTicket(namespace, name string) *v1alpha1.Ticket {
-	return &v1alpha1.Ticket{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec: v1alpha1.TicketSpec{
-			WorkflowRef: v1alpha1.WorkflowReference{Name: "vpn"},
-			Creator:     "lilei",
-			By:          byOps,
-			Title:       "vpn please",
-			Transition:  "submit",
-			Fields:      v1alpha1.JSONObject{"days": int64(5)},
-		},
-	}
 }
 
 func get[T client.Object](ctx context.Context, o T) func() (T, error) {
@@ -199,7 +117,7 @@ func act(ctx context.Context, t *v1alpha1.Ticket, action v1alpha1.TicketAction) 
 	GinkgoHelper()
 	actions++
 	action.ID = fmt.Sprintf("action-%06d", actions)
-	action.By = byOps
+	action.By = fixtures.ByOps
 	Eventually(func() error {
 		if _, err := get(ctx, t)(); err != nil {
 			return err

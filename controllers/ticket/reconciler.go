@@ -30,7 +30,7 @@ import (
 const (
 	// workers is how many tickets are looked after at once: enough to keep
 	// the API server busy, since a decision mostly waits for its write.
-	workers = 24
+	workers = 32
 	// afterConflict is when to look again although the write that came first
 	// will wake us anyway.
 	afterConflict = time.Second
