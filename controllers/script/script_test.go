@@ -1,0 +1,225 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package script_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/controllers/script"
+	"ticketflow.dev/ticketflow/internal/fixtures"
+	"ticketflow.dev/ticketflow/internal/testenv"
+)
+
+var (
+	environment *envtest.Environment
+	k8s         client.Client
+)
+
+func TestScript(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "script")
+}
+
+var _ = BeforeSuite(func() {
+	SetDefaultEventuallyTimeout(testenv.Timeout)
+	SetDefaultEventuallyPollingInterval(testenv.Interval)
+	var err error
+	environment, err = testenv.Start()
+	Expect(err).NotTo(HaveOccurred())
+	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+})
+
+var _ = AfterSuite(func() {
+	Expect(environment.Stop()).To(Succeed())
+})
+
+// player is a Runner that plays what it is told and notes what it was asked.
+type player struct {
+	results []script.Result
+	err     error
+	tasks   []script.Task
+}
+
+func (p *player) Run(_ context.Context, task script.Task) (script.Result, error) {
+	p.tasks = append(p.tasks, task)
+	if p.err != nil {
+		return script.Result{}, p.err
+	}
+	result := p.results[0]
+	p.results = p.results[1:]
+	return result, nil
+}
+
+var _ = Describe("the script reconciler", func() {
+	var (
+		ns         string
+		runner     *player
+		clk        *clocktesting.FakeClock
+		reconciler *script.Reconciler
+		grant      *v1alpha1.Script
+		t          *v1alpha1.Ticket
+	)
+
+	BeforeEach(func(ctx SpecContext) {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "it-"}}
+		Expect(k8s.Create(ctx, namespace)).To(Succeed())
+		ns = namespace.Name
+		runner = &player{results: []script.Result{{Succeeded: true, Message: "granted"}}}
+		clk = clocktesting.NewFakeClock(time.Now())
+		reconciler = &script.Reconciler{Client: k8s, Live: k8s, Runner: runner, Clock: clk}
+		grant = fixtures.Grant(ns, "print(1)")
+		t = fixtures.Ticket(ns, "vpn-1")
+		Expect(k8s.Create(ctx, t)).To(Succeed())
+		t.Status = v1alpha1.TicketStatus{
+			ID: 17, State: "grant", Visit: 3, Title: "vpn please",
+			Participants: v1alpha1.CurrentParticipants{Kind: v1alpha1.ParticipantsScript, Script: "grant"},
+			Wanted:       &v1alpha1.WantedRun{Visit: 3, Attempt: 2, RequestedBy: "guiji_retry"},
+			Run: &v1alpha1.Run{
+				Visit: 3, Attempt: 1, Phase: v1alpha1.RunFailed, Message: "before", SourceHash: "before",
+				Fields: v1alpha1.JSONObject{"old": "value"}, FinishedAt: ptr.To(metav1.Now()),
+			},
+		}
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+	})
+
+	create := func(ctx context.Context, objects ...client.Object) {
+		GinkgoHelper()
+		for _, o := range objects {
+			Expect(k8s.Create(ctx, o)).To(Succeed())
+		}
+	}
+	reconcile := func(ctx context.Context) error {
+		GinkgoHelper()
+		_, err := reconciler.Reconcile(ctx, t.DeepCopy())
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
+		return err
+	}
+
+	It("runs what the ticket wants and reports it, and nothing of an earlier run", func(ctx SpecContext) {
+		create(ctx, grant)
+		Expect(reconcile(ctx)).To(Succeed())
+		Expect(runner.tasks).To(HaveLen(1))
+		Expect(runner.tasks[0].RequestedBy).To(Equal("guiji_retry"))
+		Expect(runner.tasks[0].Timeout).To(Equal(time.Minute))
+		run := t.Status.Run
+		Expect(run.Phase).To(Equal(v1alpha1.RunSucceeded))
+		Expect(run.Attempt).To(BeEquivalentTo(2))
+		Expect(run.Message).To(Equal("granted"))
+		Expect(run.Fields).To(BeEmpty())
+		Expect(run.SourceHash).To(HaveLen(64))
+		Expect(run.Name).To(Equal(runner.tasks[0].Name))
+		Expect(t.Status.Title).To(Equal("vpn please"), "the rest of the status is not touched")
+	})
+
+	It("does not run again what has ended, also if the cache does not show that", func(ctx SpecContext) {
+		create(ctx, grant)
+		stale := t.DeepCopy()
+		Expect(reconcile(ctx)).To(Succeed())
+		_, err := reconciler.Reconcile(ctx, stale)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(runner.tasks).To(HaveLen(1))
+	})
+
+	It("leaves a run that was cut off as it is, to run it again under the same name", func(ctx SpecContext) {
+		create(ctx, grant)
+		runner.err = errors.New("shut down")
+		Expect(reconcile(ctx)).NotTo(Succeed())
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunRunning))
+		Expect(t.Status.Run.Message).To(BeEmpty())
+		runner.err = nil
+		Expect(reconcile(ctx)).To(Succeed())
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunSucceeded))
+		Expect(runner.tasks[1].Name).To(Equal(runner.tasks[0].Name))
+	})
+
+	It("repeats a failed run as often as the script says, and reports the last", func(ctx SpecContext) {
+		grant.Spec.Retries = 2
+		create(ctx, grant)
+		runner.results = []script.Result{{Message: "one"}, {Message: "two"}, {Message: "three"}, {Message: "four"}}
+		done := make(chan error, 1)
+		go func() {
+			_, err := reconciler.Reconcile(ctx, t.DeepCopy())
+			done <- err
+		}()
+		for range 2 {
+			Eventually(clk.HasWaiters).Should(BeTrue())
+			clk.Step(time.Minute)
+		}
+		Eventually(done).Should(Receive(BeNil()))
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunFailed))
+		Expect(t.Status.Run.Message).To(Equal("three"))
+	})
+
+	DescribeTable("has a failed run that says why the script cannot be run",
+		func(ctx SpecContext, change func(ns string) []client.Object, message string) {
+			create(ctx, change(ns)...)
+			Expect(reconcile(ctx)).To(Succeed())
+			Expect(runner.tasks).To(BeEmpty())
+			Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunFailed))
+			Expect(t.Status.Run.Message).To(Equal(message))
+		},
+		Entry("it does not exist", func(string) []client.Object { return nil }, "script grant does not exist"),
+		Entry("it is inactive", func(ns string) []client.Object {
+			s := fixtures.Grant(ns, "x")
+			s.Spec.Active = ptr.To(false)
+			return []client.Object{s}
+		}, "script grant is inactive"),
+		Entry("its source is missing", func(ns string) []client.Object {
+			return []client.Object{sourceFrom(ns)}
+		}, "script grant: ConfigMap sources does not exist"),
+		Entry("its secret does not carry our label", func(ns string) []client.Object {
+			return []client.Object{withToken(ns), token(ns, nil)}
+		}, "script grant: there is no Secret vpn with the label ticketflow.dev/use"),
+	)
+
+	It("takes its source from a ConfigMap and its variables from a labelled Secret", func(ctx SpecContext) {
+		s := sourceFrom(ns)
+		s.Spec.Env = withToken(ns).Spec.Env
+		s.Spec.Timeout = &metav1.Duration{Duration: 2 * time.Second}
+		create(ctx, s, token(ns, map[string]string{v1alpha1.LabelUse: "script"}),
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "sources"}, Data: map[string]string{"grant.py": "print(2)"}})
+		Expect(reconcile(ctx)).To(Succeed())
+		Expect(runner.tasks).To(HaveLen(1))
+		Expect(runner.tasks[0].Source).To(Equal("print(2)"))
+		Expect(runner.tasks[0].Timeout).To(Equal(2 * time.Second))
+		Expect(runner.tasks[0].Env).To(Equal([]script.Variable{{Name: "WHERE", Value: "here"}, {Name: "TOKEN", Value: "s3cret", Secret: true}}))
+	})
+})
+
+func sourceFrom(ns string) *v1alpha1.Script {
+	s := fixtures.Grant(ns, "")
+	s.Spec.SourceFrom = &v1alpha1.ScriptSource{ConfigMapKeyRef: v1alpha1.ConfigMapKeyRef{Name: "sources", Key: "grant.py"}}
+	return s
+}
+
+func withToken(ns string) *v1alpha1.Script {
+	s := fixtures.Grant(ns, "x")
+	s.Spec.Env = []v1alpha1.EnvVar{
+		{Name: "WHERE", Value: "here"},
+		{Name: "TOKEN", ValueFrom: &v1alpha1.EnvVarSource{SecretKeyRef: v1alpha1.SecretKeyRef{Name: "vpn", Key: "token"}}},
+	}
+	return s
+}
+
+func token(ns string, labels map[string]string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "vpn", Labels: labels},
+		StringData: map[string]string{"token": "s3cret"},
+	}
+}
