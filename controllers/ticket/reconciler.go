@@ -65,6 +65,7 @@ type Reconciler struct {
 
 	failures failures
 	openings openings
+	ends     ends
 }
 
 // +kubebuilder:rbac:groups=ticketflow.dev,resources=tickets,verbs=get;list;watch;patch;delete

@@ -7,9 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/lru"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -87,12 +90,44 @@ func newRecord(t *v1alpha1.Ticket, id v1alpha1.WireID, previous string, moved []
 	}
 }
 
+// ends remembers the last entries of the newest records, so that what this
+// process wrote itself need not be read.
+type ends struct {
+	once  sync.Once
+	cache *lru.Cache
+}
+
+// remembered bounds the tickets whose newest record is remembered.
+const remembered = 10000
+
+type end struct {
+	seq  int64
+	hash string
+}
+
+func (e *ends) get(ticket types.UID, seq int64) (string, bool) {
+	e.once.Do(func() { e.cache = lru.New(remembered) })
+	found, ok := e.cache.Get(ticket)
+	if !ok || found.(end).seq != seq {
+		return "", false
+	}
+	return found.(end).hash, true
+}
+
+func (e *ends) set(ticket types.UID, last v1alpha1.HistoryEntry) {
+	e.once.Do(func() { e.cache = lru.New(remembered) })
+	e.cache.Add(ticket, end{seq: last.Seq, hash: last.Hash})
+}
+
 // previousHash is the hash of the entry before the first that is moved, which
 // ends the record before.
 func (r *Reconciler) previousHash(ctx context.Context, t *v1alpha1.Ticket, moved []v1alpha1.HistoryEntry) (string, error) {
 	first := moved[0].Seq
 	if first == 1 {
 		return "", nil
+	}
+	if hash, known := r.ends.get(t.UID, first-1); known {
+		return hash, nil
 	}
 	// Blocks are of one length as a rule, so the record before has this name.
 	var before v1alpha1.TicketRecord

@@ -56,6 +56,9 @@ func (r *Reconciler) update(ctx context.Context, t *v1alpha1.Ticket, s engine.Sn
 	if err := r.Client.Status().Update(ctx, updated); err != nil {
 		return false, fmt.Errorf("write the status: %w", err)
 	}
+	if len(moved) > 0 {
+		r.ends.set(t.UID, moved[len(moved)-1])
+	}
 	*t = *updated
 	return true, nil
 }
