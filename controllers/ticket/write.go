@@ -24,6 +24,9 @@ import (
 // maxTicket bounds a ticket's size, as JSON (architecture, Security).
 const maxTicket = 256 << 10
 
+// reasonOpened is the reason of ConditionOpened where it holds.
+const reasonOpened = "Opened"
+
 // errTooLarge: the ticket would grow beyond its bound.
 var errTooLarge = fmt.Errorf("the ticket would be larger than %d KiB", maxTicket>>10)
 
@@ -77,7 +80,7 @@ func bounded(t *v1alpha1.Ticket) error {
 // setConditions says whether somebody has to repair something.
 func (r *Reconciler) setConditions(t *v1alpha1.Ticket, status *v1alpha1.TicketStatus) {
 	status.Conditions = append([]metav1.Condition(nil), status.Conditions...)
-	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionOpened, true, v1alpha1.ReasonReady, "")
+	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionOpened, true, reasonOpened, "")
 	if status.LastRunFailed && status.Participants.Kind == v1alpha1.ParticipantsScript {
 		conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionReady, false, v1alpha1.ReasonRunFailed,
 			"the script failed, see status.run; retry it, or move the ticket on by hand")
