@@ -1,0 +1,106 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregated
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/rest"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	genericoptions "k8s.io/apiserver/pkg/server/options"
+	"k8s.io/apiserver/pkg/util/compatibility"
+	"k8s.io/client-go/kubernetes"
+	restclient "k8s.io/client-go/rest"
+
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	wire "ticketflow.dev/ticketflow/apiserver/rest"
+)
+
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// Options of the aggregated mount.
+type Options struct {
+	// BindAddress and Port to serve at.
+	BindAddress string
+	Port        int
+	// CertFile and KeyFile are the serving certificate.
+	CertFile, KeyFile string
+	// Kubeconfig of the control plane, to ask who a user is and what one may;
+	// empty for the cluster that it runs in.
+	Kubeconfig string
+	// Config is the same, read.
+	Config *restclient.Config
+	// Backend to read tickets from.
+	Backend *backend.Backend
+	// Renderer writes them.
+	Renderer *wire.Renderer
+}
+
+// Run serves until the context ends.
+func Run(ctx context.Context, o Options) error {
+	server, err := newServer(o)
+	if err != nil {
+		return fmt.Errorf("make the aggregated API: %w", err)
+	}
+	if err := server.PrepareRun().RunWithContext(ctx); err != nil {
+		return fmt.Errorf("serve the aggregated API: %w", err)
+	}
+	return nil
+}
+
+func newServer(o Options) (*genericapiserver.GenericAPIServer, error) {
+	config := genericapiserver.NewConfig(codecs)
+	config.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
+
+	serving := genericoptions.NewSecureServingOptions().WithLoopback()
+	serving.BindAddress, serving.BindPort = net.ParseIP(o.BindAddress), o.Port
+	serving.ServerCert.CertKey.CertFile, serving.ServerCert.CertKey.KeyFile = o.CertFile, o.KeyFile
+	if err := serving.ApplyTo(&config.SecureServing, &config.LoopbackClientConfig); err != nil {
+		return nil, fmt.Errorf("serving: %w", err)
+	}
+	authentication := genericoptions.NewDelegatingAuthenticationOptions()
+	authentication.RemoteKubeConfigFile = o.Kubeconfig
+	if err := authentication.ApplyTo(&config.Authentication, config.SecureServing, nil); err != nil {
+		return nil, fmt.Errorf("authentication: %w", err)
+	}
+	authorization := genericoptions.NewDelegatingAuthorizationOptions()
+	authorization.RemoteKubeConfigFile = o.Kubeconfig
+	if err := authorization.ApplyTo(&config.Authorization); err != nil {
+		return nil, fmt.Errorf("authorization: %w", err)
+	}
+	clients, err := kubernetes.NewForConfig(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	server, err := config.Complete(nil).New("ticketflow", genericapiserver.NewEmptyDelegate())
+	if err != nil {
+		return nil, err
+	}
+	group := genericapiserver.NewDefaultAPIGroupInfo(GroupVersion.Group, scheme, runtime.NewParameterCodec(scheme), codecs)
+	group.VersionedResourcesStorageMap[GroupVersion.Version] = storages(&reader{
+		backend: o.Backend, render: o.Renderer, reviews: clients.AuthorizationV1().SubjectAccessReviews(),
+	})
+	return server, server.InstallAPIGroup(&group)
+}
+
+// storages are what is served: tickets by name in their namespace, and by wire
+// id, each with the reads that /api/v1.0 has.
+func storages(r *reader) map[string]rest.Storage {
+	out := map[string]rest.Storage{}
+	for _, v := range views {
+		out[join("tickets", v.name)] = &byName{reader: r, view: v}
+		out[join("ticketids", v.name)] = &byID{reader: r, view: v}
+	}
+	return out
+}
+
+func join(resource, verb string) string {
+	if verb == "" {
+		return resource
+	}
+	return resource + "/" + verb
+}

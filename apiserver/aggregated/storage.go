@@ -1,0 +1,234 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregated
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	wire "ticketflow.dev/ticketflow/apiserver/rest"
+	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/directory"
+)
+
+// view is one read of a ticket. The empty name is the ticket itself.
+type view struct {
+	name   string
+	render func(ctx context.Context, r *wire.Renderer, t *v1alpha1.Ticket, g *engine.Graph, user string) (any, error)
+}
+
+var views = []view{
+	{"", func(ctx context.Context, r *wire.Renderer, t *v1alpha1.Ticket, g *engine.Graph, user string) (any, error) {
+		return r.Detail(ctx, t, g, user, v1alpha1.ProfileDocumented), nil
+	}},
+	{"transitions", func(_ context.Context, r *wire.Renderer, t *v1alpha1.Ticket, g *engine.Graph, user string) (any, error) {
+		return r.Transitions(t, g, user), nil
+	}},
+	{"flowlogs", func(ctx context.Context, r *wire.Renderer, t *v1alpha1.Ticket, g *engine.Graph, _ string) (any, error) {
+		logs, err := r.FlowLogs(ctx, t, g, v1alpha1.ProfileDocumented, false)
+		return map[string]any{"value": logs}, err
+	}},
+	{"flowsteps", func(ctx context.Context, r *wire.Renderer, t *v1alpha1.Ticket, g *engine.Graph, _ string) (any, error) {
+		return r.FlowSteps(ctx, t, g, v1alpha1.ProfileDocumented)
+	}},
+}
+
+// reader reads tickets for Kubernetes users.
+type reader struct {
+	backend *backend.Backend
+	render  *wire.Renderer
+	reviews authorizationclient.SubjectAccessReviewInterface
+}
+
+var ticketsResource = GroupVersion.WithResource("tickets").GroupResource()
+
+// read answers a view of a ticket. RBAC has let the user in; one who is a user
+// of ours must also pass the ticket's own view rule, unless RBAC shows this
+// user the raw tickets of the namespace anyway.
+func (r *reader) read(ctx context.Context, t *v1alpha1.Ticket, v view) (runtime.Object, error) {
+	if t.Status.ID == 0 {
+		return nil, apierrors.NewNotFound(ticketsResource, t.Name)
+	}
+	graph, err := r.backend.Graph(ctx, t)
+	if err != nil {
+		return nil, apierrors.NewInternalError(fmt.Errorf("the ticket's workflow revision cannot be read"))
+	}
+	who, ok := request.UserFrom(ctx)
+	if !ok {
+		return nil, apierrors.NewUnauthorized("nobody is logged in")
+	}
+	name := ""
+	if person, known := r.backend.Directory().UserObjectOf(who.GetName()); known {
+		name = directory.UserName(person)
+		if !engine.CanView(graph, backend.Snapshot(t), name, r.backend.Directory()) {
+			if err := r.mustBeAllowed(ctx, who, v1alpha1.SchemeGroupVersion.Group, t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	value, err := v.render(ctx, r.render, t, graph, name)
+	if err != nil {
+		return nil, apierrors.NewInternalError(fmt.Errorf("the ticket's history cannot be read"))
+	}
+	return object(t, value)
+}
+
+func object(t *v1alpha1.Ticket, value any) (runtime.Object, error) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		return nil, apierrors.NewInternalError(fmt.Errorf("the ticket cannot be written"))
+	}
+	out := &Ticket{ObjectMeta: metav1.ObjectMeta{
+		Name: t.Name, Namespace: t.Namespace, UID: t.UID, ResourceVersion: t.ResourceVersion, CreationTimestamp: t.CreationTimestamp,
+	}}
+	if err := json.Unmarshal(data, &out.Value); err != nil {
+		return nil, apierrors.NewInternalError(fmt.Errorf("the ticket cannot be written"))
+	}
+	return out, nil
+}
+
+// mustBeAllowed asks Kubernetes whether a user may get a ticket in a group.
+func (r *reader) mustBeAllowed(ctx context.Context, who user.Info, group string, t *v1alpha1.Ticket) error {
+	extra := map[string]authorizationv1.ExtraValue{}
+	for key, values := range who.GetExtra() {
+		extra[key] = values
+	}
+	review, err := r.reviews.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: extra,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Group: group, Resource: "tickets", Verb: "get", Namespace: t.Namespace, Name: t.Name,
+		},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return apierrors.NewInternalError(fmt.Errorf("the user's rights cannot be asked for"))
+	}
+	if !review.Status.Allowed {
+		return apierrors.NewForbidden(ticketsResource, t.Name, fmt.Errorf("%s may not look at this ticket in namespace %s", who.GetName(), t.Namespace))
+	}
+	return nil
+}
+
+// byName serves tickets in their namespace.
+type byName struct {
+	*reader
+	view view
+}
+
+var (
+	_ rest.Getter               = &byName{}
+	_ rest.Scoper               = &byName{}
+	_ rest.SingularNameProvider = &byName{}
+	_ rest.TableConvertor       = &byName{}
+)
+
+// New is an empty object of the kind that is served.
+func (*byName) New() runtime.Object { return &Ticket{} }
+
+// Destroy has nothing to release.
+func (*byName) Destroy() {}
+
+// NamespaceScoped is true: tickets live in namespaces.
+func (*byName) NamespaceScoped() bool { return true }
+
+// GetSingularName is what one of them is called.
+func (*byName) GetSingularName() string { return "ticket" }
+
+// ConvertToTable writes the columns of kubectl get.
+func (*byName) ConvertToTable(_ context.Context, object, _ runtime.Object) (*metav1.Table, error) {
+	return table(object)
+}
+
+// Get answers one.
+func (s *byName) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
+	t, ok := s.backend.Ticket(ctx, request.NamespaceValue(ctx), name)
+	if !ok {
+		return nil, apierrors.NewNotFound(ticketsResource, name)
+	}
+	return s.read(ctx, t, s.view)
+}
+
+// byID serves tickets by wire id. The path has no namespace, so the server asks
+// for the right in the ticket's own: kube-apiserver could not (architecture.md).
+type byID struct {
+	*reader
+	view view
+}
+
+var (
+	_ rest.Getter               = &byID{}
+	_ rest.Scoper               = &byID{}
+	_ rest.SingularNameProvider = &byID{}
+	_ rest.TableConvertor       = &byID{}
+)
+
+// New is an empty object of the kind that is served.
+func (*byID) New() runtime.Object { return &Ticket{} }
+
+// Destroy has nothing to release.
+func (*byID) Destroy() {}
+
+// NamespaceScoped is false: an id is unique across the cluster.
+func (*byID) NamespaceScoped() bool { return false }
+
+// GetSingularName is what one of them is called.
+func (*byID) GetSingularName() string { return "ticketid" }
+
+// ConvertToTable writes the columns of kubectl get.
+func (*byID) ConvertToTable(_ context.Context, object, _ runtime.Object) (*metav1.Table, error) {
+	return table(object)
+}
+
+// Get answers one. Who may not see the ticket is told only that.
+func (s *byID) Get(ctx context.Context, id string, _ *metav1.GetOptions) (runtime.Object, error) {
+	notFound := apierrors.NewNotFound(GroupVersion.WithResource("ticketids").GroupResource(), id)
+	number, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return nil, notFound
+	}
+	t, ok := s.backend.TicketByID(v1alpha1.WireID(number))
+	if !ok {
+		return nil, notFound
+	}
+	who, ok := request.UserFrom(ctx)
+	if !ok {
+		return nil, apierrors.NewUnauthorized("nobody is logged in")
+	}
+	if err := s.mustBeAllowed(ctx, who, GroupVersion.Group, t); err != nil {
+		if apierrors.IsForbidden(err) {
+			return nil, apierrors.NewForbidden(GroupVersion.WithResource("ticketids").GroupResource(), id, fmt.Errorf("%s may not look at it", who.GetName()))
+		}
+		return nil, err
+	}
+	return s.read(ctx, t, s.view)
+}
+
+// table is a ticket in one row.
+func table(object runtime.Object) (*metav1.Table, error) {
+	out := &metav1.Table{ColumnDefinitions: []metav1.TableColumnDefinition{
+		{Name: "Name", Type: "string", Format: "name"}, {Name: "ID", Type: "integer"},
+		{Name: "SN", Type: "string"}, {Name: "Title", Type: "string"}, {Name: "Participant", Type: "string"},
+	}}
+	t, ok := object.(*Ticket)
+	if !ok {
+		return out, nil // a Status, say
+	}
+	out.Rows = []metav1.TableRow{{
+		Cells:  []any{t.Name, t.Value["id"], t.Value["sn"], t.Value["title"], t.Value["participant"]},
+		Object: runtime.RawExtension{Object: t},
+	}}
+	return out, nil
+}

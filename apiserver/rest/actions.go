@@ -1,0 +1,304 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// byProfile chooses between what the document and release r1.0.14 answer
+// (decisions.md §1.3).
+func (r *request) byProfile(documented, r1 any) answer {
+	if r.profile() == v1alpha1.ProfileR1 {
+		return answer{data: r1}
+	}
+	return answer{data: documented}
+}
+
+var empty = map[string]any{}
+
+// act asks for an action on the ticket of the path, with the body's suggestion.
+func (r *request) act(action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
+	t, _, err := r.ticket()
+	if err != nil {
+		return nil, err
+	}
+	comment, err := r.bodyText("suggestion")
+	if err != nil {
+		return nil, err
+	}
+	action.Comment = comment
+	return r.api.backend.Act(r.Context(), r.caller, t, action)
+}
+
+func (a *API) createTicket(r *request) (answer, error) {
+	workflowID, err := r.mustID("workflow_id")
+	if err != nil {
+		return answer{}, err
+	}
+	transitionID, err := r.mustID("transition_id")
+	if err != nil {
+		return answer{}, err
+	}
+	workflow, err := r.workflow(workflowID)
+	if err != nil {
+		return answer{}, err
+	}
+	spec, err := r.ticketSpec(workflow, transitionID)
+	if err != nil {
+		return answer{}, err
+	}
+	t, err := a.backend.Create(r.Context(), r.caller, workflow, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{data: map[string]any{"ticket_id": t.Status.ID}}, nil
+}
+
+// ticketSpec is what the body asks for. Which of the values may be set is for
+// the engine to say.
+func (r *request) ticketSpec(w *v1alpha1.Workflow, transitionID v1alpha1.WireID) (spec v1alpha1.TicketSpec, err error) {
+	if spec.Comment, err = r.bodyText("suggestion"); err != nil {
+		return spec, err
+	}
+	if spec.Title, err = r.bodyText("title"); err != nil {
+		return spec, err
+	}
+	if spec.Parent, err = r.parent(w); err != nil {
+		return spec, err
+	}
+	if w.Status.Revision == "" {
+		return spec, nil // refused for that, with what is wrong with the workflow
+	}
+	graph, err := r.api.backend.CurrentGraph(r.Context(), w)
+	if err != nil {
+		return spec, err
+	}
+	transition, ok := graph.TransitionByID(transitionID)
+	if !ok || transition.From != graph.Start {
+		return spec, &engine.Refusal{
+			Reason:  engine.ReasonUnknownTransition,
+			Message: fmt.Sprintf("transition_id: %d does not lead on from the start state of workflow %d", transitionID, w.Status.ID),
+		}
+	}
+	spec.Transition = transition.Name
+	spec.Fields, _ = r.fields(graph)
+	if len([]rune(spec.Title)) > engine.MaxTitle {
+		// The resource cannot hold it; the engine's words for it are the same.
+		if spec.Fields == nil {
+			spec.Fields = v1alpha1.JSONObject{}
+		}
+		spec.Fields["title"], spec.Title = spec.Title, ""
+	}
+	return spec, nil
+}
+
+// parent finds the parent ticket that the body names.
+func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error) {
+	id, err := r.bodyID("parent_ticket_id")
+	if err != nil || id == 0 {
+		return nil, err
+	}
+	stateID, err := r.bodyID("parent_ticket_state_id")
+	if err != nil {
+		return nil, err
+	}
+	parent, ok := r.api.backend.TicketByID(id)
+	if !ok || parent.Namespace != w.Namespace || !r.application().MayUse(parent.Namespace, string(parent.Spec.WorkflowRef.Name)) {
+		return nil, &engine.Refusal{Reason: engine.ReasonUnknownTicket, Message: fmt.Sprintf("parent_ticket_id: there is no ticket %d beside this one", id)}
+	}
+	reference := &v1alpha1.ParentReference{Name: v1alpha1.ObjectName(parent.Name)}
+	if stateID == 0 {
+		return reference, nil
+	}
+	graph, err := r.api.backend.Graph(r.Context(), parent)
+	if err != nil {
+		return nil, err
+	}
+	state, ok := graph.StateByID(stateID)
+	if !ok {
+		return nil, &engine.Refusal{Reason: engine.ReasonParentElsewhere, Message: fmt.Sprintf("parent_ticket_state_id: ticket %d has no state %d", id, stateID)}
+	}
+	reference.State = state.Name
+	return reference, nil
+}
+
+// fields are the body's values of the workflow's own fields; null ones empty.
+func (r *request) fields(graph *engine.Graph) (set v1alpha1.JSONObject, emptied []v1alpha1.FormFieldName) {
+	for _, name := range slices.Sorted(maps.Keys(r.body)) {
+		if _, own := graph.Field(v1alpha1.FieldName(name)); !own {
+			continue
+		}
+		value := r.body[name]
+		if value == nil {
+			emptied = append(emptied, v1alpha1.FormFieldName(name))
+			continue
+		}
+		if set == nil {
+			set = v1alpha1.JSONObject{}
+		}
+		set[name] = value
+	}
+	return set, emptied
+}
+
+func (a *API) handleTicket(r *request) (answer, error) {
+	id, err := r.mustID("transition_id")
+	if err != nil {
+		return answer{}, err
+	}
+	_, graph, err := r.ticket()
+	if err != nil {
+		return answer{}, err
+	}
+	action := v1alpha1.TicketAction{Type: v1alpha1.ActionTransition}
+	if transition, ok := graph.TransitionByID(id); ok {
+		action.Transition, action.FromState = transition.Name, transition.From.Name
+	} else {
+		// No transition can bear this name: who may act at all is told first.
+		action.Transition = v1alpha1.Name(fmt.Sprintf("#%d", id))
+	}
+	action.Fields, action.Clear = r.fields(graph)
+	if title, sent := r.body["title"]; sent {
+		if title == nil {
+			action.Clear = append(action.Clear, "title")
+		} else {
+			if action.Fields == nil {
+				action.Fields = v1alpha1.JSONObject{}
+			}
+			action.Fields["title"] = title
+		}
+	}
+	if _, err := r.act(action); err != nil {
+		return answer{}, err
+	}
+	return r.byProfile("", map[string]any{"value": true}), nil
+}
+
+func (a *API) accept(r *request) (answer, error) {
+	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionAccept}); err != nil {
+		return answer{}, err
+	}
+	return r.byProfile(true, empty), nil
+}
+
+func (a *API) deliver(r *request) (answer, error) {
+	asAdministrator, err := r.bodyFlag("from_admin")
+	if err != nil {
+		return answer{}, err
+	}
+	return r.handOver(v1alpha1.TicketAction{Type: v1alpha1.ActionDeliver, AsAdministrator: asAdministrator}, answer{data: true})
+}
+
+func (a *API) addNode(r *request) (answer, error) {
+	return r.handOver(v1alpha1.TicketAction{Type: v1alpha1.ActionAddSigner}, r.byProfile(true, empty))
+}
+
+// handOver asks for an action that has a target.
+func (r *request) handOver(action v1alpha1.TicketAction, success answer) (answer, error) {
+	target, err := r.bodyText("target_username")
+	if err != nil {
+		return answer{}, err
+	}
+	if target == "" {
+		return answer{}, badParameter("target_username", "is missing")
+	}
+	action.Target = v1alpha1.UserName(target)
+	if _, err := r.act(action); err != nil {
+		return answer{}, err
+	}
+	return success, nil
+}
+
+func (a *API) addNodeEnd(r *request) (answer, error) {
+	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionEndAddSigner}); err != nil {
+		return answer{}, err
+	}
+	return r.byProfile(true, empty), nil
+}
+
+func (a *API) setState(r *request) (answer, error) {
+	id, err := r.mustID("state_id")
+	if err != nil {
+		return answer{}, err
+	}
+	_, graph, err := r.ticket()
+	if err != nil {
+		return answer{}, err
+	}
+	action := v1alpha1.TicketAction{Type: v1alpha1.ActionSetState, State: v1alpha1.Name(fmt.Sprintf("#%d", id))}
+	if state, ok := graph.StateByID(id); ok {
+		action.State = state.Name
+	}
+	if _, err := r.act(action); err != nil {
+		return answer{}, err
+	}
+	return r.byProfile("", empty), nil
+}
+
+func (a *API) setFields(r *request) (answer, error) {
+	action := v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Fields: v1alpha1.JSONObject{}}
+	for _, name := range slices.Sorted(maps.Keys(r.body)) {
+		switch value := r.body[name]; {
+		case name == "username", name == "suggestion":
+		case value == nil:
+			action.Clear = append(action.Clear, v1alpha1.FormFieldName(name))
+		default:
+			action.Fields[name] = value
+		}
+	}
+	if _, err := r.act(action); err != nil {
+		return answer{}, err
+	}
+	return r.byProfile("", empty), nil
+}
+
+func (a *API) retryScript(r *request) (answer, error) {
+	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionRetryScript}); err != nil {
+		return answer{}, err
+	}
+	result := r.byProfile("", empty)
+	result.msg = msgRetryDocumented
+	if r.profile() == v1alpha1.ProfileR1 {
+		result.msg = msgRetryR1
+	}
+	return result, nil
+}
+
+func (a *API) comment(r *request) (answer, error) {
+	text, err := r.bodyText("suggestion")
+	if err != nil {
+		return answer{}, err
+	}
+	if text == "" && r.profile() == v1alpha1.ProfileR1 {
+		return answer{}, badParameter("suggestion", "is missing")
+	}
+	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionComment}); err != nil {
+		return answer{}, err
+	}
+	result := r.byProfile("", empty)
+	if r.profile() == v1alpha1.ProfileR1 {
+		result.msg = msgCommentR1
+	}
+	return result, nil
+}
+
+func (a *API) closeTicket(r *request) (answer, error) {
+	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionClose}); err != nil {
+		return answer{}, err
+	}
+	return answer{data: ""}, nil
+}
+
+func (a *API) retreat(r *request) (answer, error) {
+	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionRetreat}); err != nil {
+		return answer{}, err
+	}
+	return answer{data: empty}, nil
+}

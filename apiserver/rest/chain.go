@@ -1,0 +1,199 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// envelope is the form of every answer.
+type envelope struct {
+	Code   int           `json:"code"`
+	Data   any           `json:"data"`
+	Msg    string        `json:"msg"`
+	Reason engine.Reason `json:"reason,omitempty"`
+}
+
+// exchange is what the chain notes about one request.
+type exchange struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	id     string
+	caller backend.Caller
+	start  time.Time
+}
+
+// ServeHTTP is the chain: request id, recover, in-flight limit, route, body,
+// authenticate, handle, audit line. Every answer has the envelope.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{w: w, r: r, id: uuid.NewString(), start: a.backend.Now()}
+	w.Header().Set("X-Request-Id", x.id)
+	defer func() {
+		if fault := recover(); fault != nil {
+			a.log.Error(fmt.Errorf("panic: %v", fault), "Recovered from a panic", "request", x.id, "stack", string(debug.Stack()))
+			a.refuse(x, backend.Failf(engine.ReasonInternal, internalText), http.StatusInternalServerError)
+		}
+	}()
+	select {
+	case a.inFlight <- struct{}{}:
+		defer func() { <-a.inFlight }()
+	default:
+		a.fail(x, tooBusy())
+		return
+	}
+	if err := a.backend.Ready(); err != nil {
+		a.refuse(x, backend.Failf(backend.ReasonUnavailable, "the server is starting"), http.StatusServiceUnavailable)
+		return
+	}
+	found, id, allowed := a.find(r.Method, r.URL.Path)
+	switch {
+	case found == nil && len(allowed) > 0:
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		a.refuse(x, noMethod(r.Method, r.URL.Path), http.StatusMethodNotAllowed)
+	case found == nil:
+		a.refuse(x, noEndpoint(r.URL.Path), http.StatusNotFound)
+	default:
+		a.serve(x, found, id)
+	}
+}
+
+func (a *API) serve(x *exchange, found *route, id string) {
+	caller, failure := a.auth.Authenticate(x.r)
+	if failure != nil {
+		a.fail(x, failure)
+		return
+	}
+	caller.IdempotencyKey, caller.Method, caller.Path = x.r.Header.Get("Idempotency-Key"), x.r.Method, x.r.URL.Path
+	x.caller = caller
+	req := &request{Request: x.r, api: a, caller: caller, id: wireID(id)}
+	if err := a.prepare(x, req, found); err != nil {
+		a.fail(x, err)
+		return
+	}
+	result, err := found.handle(req)
+	if err != nil {
+		a.fail(x, err)
+		return
+	}
+	a.write(x, http.StatusOK, envelope{Code: 0, Data: result.data, Msg: result.msg})
+}
+
+// prepare checks the user and reads the body.
+func (a *API) prepare(x *exchange, req *request, found *route) error {
+	if req.caller.User != "" {
+		if refusal := engine.SpeaksFor(req.caller.User, req.caller.By(), a.backend.Directory()); refusal != nil {
+			return refusal
+		}
+	} else if found.needs {
+		return noUsername()
+	}
+	if found.method == http.MethodGet {
+		return nil // clients send bodies with GET; they mean nothing
+	}
+	body, err := readBody(x.w, x.r, found.mustSay)
+	if err != nil {
+		return err
+	}
+	req.body = body
+	return knownKeys(body, found.strict)
+}
+
+// fail answers a refusal, or hides a fault of ours behind a fixed text.
+func (a *API) fail(x *exchange, err error) {
+	var failure *backend.Failure
+	if !errors.As(err, &failure) {
+		a.log.Error(err, "Failed to serve a request", "request", x.id, "path", x.r.URL.Path)
+		failure = backend.Failf(engine.ReasonInternal, internalText)
+	}
+	status := http.StatusOK
+	if fault, ours := faults[failure.Reason]; ours {
+		status = fault
+	} else if x.caller.App != nil && x.caller.App.Spec.HTTPStatus == v1alpha1.HTTPStandard {
+		status = Status(failure.Reason)
+	}
+	a.refuse(x, failure, status)
+}
+
+func (a *API) refuse(x *exchange, failure *backend.Failure, status int) {
+	a.write(x, status, envelope{Code: -1, Data: "", Msg: failure.Message, Reason: failure.Reason})
+}
+
+func (a *API) write(x *exchange, status int, body envelope) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		a.log.Error(err, "Failed to write an answer", "request", x.id)
+		status, data = http.StatusInternalServerError, []byte(`{"code":-1,"data":"","msg":"`+internalText+`","reason":"Internal"}`)
+	}
+	x.w.Header().Set("Content-Type", "application/json")
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(data) // the client is gone if this fails
+	a.log.Info("Served a request", "request", x.id, "application", x.caller.AppName, "user", x.caller.User,
+		"method", x.r.Method, "path", x.r.URL.Path, "status", status, "reason", body.Reason,
+		"milliseconds", a.backend.Now().Sub(x.start).Milliseconds())
+}
+
+// faults are the reasons that are our fault: 5xx whatever the application wants
+// (decisions.md §3.3).
+var faults = map[engine.Reason]int{
+	engine.ReasonInternal:     http.StatusInternalServerError,
+	backend.ReasonUnavailable: http.StatusServiceUnavailable,
+	backend.ReasonPending:     http.StatusGatewayTimeout,
+}
+
+// statuses are what refusals become where an application wants proper HTTP
+// statuses (decisions.md §3.2); those not named are 422.
+var statuses = map[engine.Reason]int{
+	backend.ReasonMissingCredentials: http.StatusUnauthorized,
+	engine.ReasonUnknownApplication:  http.StatusUnauthorized,
+	backend.ReasonBadSignature:       http.StatusUnauthorized,
+	backend.ReasonExpired:            http.StatusUnauthorized,
+	engine.ReasonUnknownUser:         http.StatusUnauthorized,
+	backend.ReasonBadBody:            http.StatusBadRequest,
+	engine.ReasonBadParameter:        http.StatusBadRequest,
+	engine.ReasonUnknownKey:          http.StatusBadRequest,
+	engine.ReasonTooLarge:            http.StatusBadRequest,
+	engine.ReasonUnknownTicket:       http.StatusNotFound,
+	engine.ReasonUnknownWorkflow:     http.StatusNotFound,
+	engine.ReasonUnknownState:        http.StatusNotFound,
+	engine.ReasonUnknownTransition:   http.StatusNotFound,
+	engine.ReasonNotParticipant:      http.StatusForbidden,
+	engine.ReasonNotCreator:          http.StatusForbidden,
+	engine.ReasonNotAllowed:          http.StatusForbidden,
+	engine.ReasonLimitReached:        http.StatusTooManyRequests,
+	backend.ReasonBusy:               http.StatusTooManyRequests,
+	engine.ReasonAcceptFirst:         http.StatusConflict,
+	engine.ReasonNothingToAccept:     http.StatusConflict,
+	engine.ReasonInAddNode:           http.StatusConflict,
+	engine.ReasonNotInAddNode:        http.StatusConflict,
+	engine.ReasonNothingToDo:         http.StatusConflict,
+	engine.ReasonWrongState:          http.StatusConflict,
+	engine.ReasonNotRetreatable:      http.StatusConflict,
+	engine.ReasonNotRetryable:        http.StatusConflict,
+	engine.ReasonNotWaitingForHook:   http.StatusConflict,
+	engine.ReasonWorkflowNotReady:    http.StatusConflict,
+	engine.ReasonConflict:            http.StatusConflict,
+}
+
+// Status is the proper HTTP status of a refusal.
+func Status(reason engine.Reason) int {
+	if status, ok := faults[reason]; ok {
+		return status
+	}
+	if status, ok := statuses[reason]; ok {
+		return status
+	}
+	return http.StatusUnprocessableEntity
+}

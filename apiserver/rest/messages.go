@@ -1,0 +1,69 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// The texts of this surface's own refusals. The engine words those about tickets.
+
+func unknownTicket(id v1alpha1.WireID) *backend.Failure {
+	return backend.Failf(engine.ReasonUnknownTicket, "ticket_id: there is no ticket %d", id)
+}
+
+func unknownWorkflow(id v1alpha1.WireID) *backend.Failure {
+	return backend.Failf(engine.ReasonUnknownWorkflow, "workflow_id: there is no workflow %d for this application", id)
+}
+
+func unknownState(id v1alpha1.WireID) *backend.Failure {
+	return backend.Failf(engine.ReasonUnknownState, "state_id: there is no state %d here", id)
+}
+
+func notAllowedToView(user string, id v1alpha1.WireID) *backend.Failure {
+	return backend.Failf(engine.ReasonNotAllowed, "%q has nothing to do with ticket %d and may not look at it", user, id)
+}
+
+func noUsername() *backend.Failure {
+	return backend.Failf(backend.ReasonMissingCredentials, "the header username is missing")
+}
+
+func noEndpoint(path string) *backend.Failure {
+	return backend.Failf(engine.ReasonBadParameter, "there is no endpoint %s", path)
+}
+
+func noMethod(method, path string) *backend.Failure {
+	return backend.Failf(engine.ReasonBadParameter, "the endpoint %s has no method %s", path, method)
+}
+
+func badParameter(name, why string) *backend.Failure {
+	return backend.Failf(engine.ReasonBadParameter, "%s %s", name, why)
+}
+
+func badBody(why string) *backend.Failure {
+	return backend.Failf(backend.ReasonBadBody, "the body %s", why)
+}
+
+func unknownKey(name string) *backend.Failure {
+	return backend.Failf(engine.ReasonUnknownKey, "the body has an unknown key %q", name)
+}
+
+func tooLarge() *backend.Failure {
+	return backend.Failf(engine.ReasonTooLarge, "the body is larger than %d bytes", maxBody)
+}
+
+func tooBusy() *backend.Failure {
+	return backend.Failf(backend.ReasonBusy, "too many requests are being served: try again")
+}
+
+const internalText = "something went wrong on our side; the request id in the header X-Request-Id names it in the log"
+
+// Texts of successes that clients know.
+const (
+	msgRetryDocumented = "Ticket script retry start successful"
+	msgRetryR1         = "Ticket script or hook retry start successful"
+	msgCommentR1       = "add ticket comment successful"
+)

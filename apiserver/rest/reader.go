@@ -1,0 +1,241 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+// maxBody bounds what is read of a request.
+const maxBody = 1 << 20
+
+// readBody reads what clients are known to send (decisions.md §2): JSON with or
+// without a Content-Type, or a form, whose numbers arrive as text.
+func readBody(w http.ResponseWriter, r *http.Request, mustSay bool) (map[string]any, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return nil, tooLarge()
+		}
+		return nil, badBody("could not be read")
+	}
+	data = bytes.TrimSpace(data)
+	if len(data) == 0 {
+		if mustSay {
+			return nil, badBody("is empty")
+		}
+		return map[string]any{}, nil
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind == "application/x-www-form-urlencoded" && data[0] != '{' {
+		return readForm(string(data))
+	}
+	var body map[string]any
+	if err := utiljson.Unmarshal(data, &body); err != nil || body == nil {
+		return nil, badBody("is not a JSON object")
+	}
+	return body, nil
+}
+
+func readForm(text string) (map[string]any, error) {
+	values, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, badBody("is not a form, though its Content-Type says so")
+	}
+	body := make(map[string]any, len(values))
+	for name, all := range values {
+		body[name] = all[0]
+	}
+	return body, nil
+}
+
+// knownKeys refuses unknown keys by name where the endpoint is strict; a
+// username is ignored everywhere, since the header counts.
+func knownKeys(body map[string]any, known []string) error {
+	if known == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(body)) {
+		if name != "username" && !slices.Contains(known, name) {
+			return unknownKey(name)
+		}
+	}
+	return nil
+}
+
+// bodyID reads an id from the body: a number or its text; 0 where it is absent.
+func (r *request) bodyID(name string) (v1alpha1.WireID, error) {
+	raw, ok := r.body[name]
+	if !ok || raw == nil || raw == "" {
+		return 0, nil
+	}
+	switch v := raw.(type) {
+	case int64:
+		if v >= 0 {
+			return v1alpha1.WireID(v), nil
+		}
+	case string:
+		if id, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64); err == nil && id >= 0 {
+			return v1alpha1.WireID(id), nil
+		}
+	}
+	return 0, badParameter(name, "is not an id")
+}
+
+// mustID is bodyID of one that must be there.
+func (r *request) mustID(name string) (v1alpha1.WireID, error) {
+	id, err := r.bodyID(name)
+	if err == nil && id == 0 {
+		err = badParameter(name, "is missing")
+	}
+	return id, err
+}
+
+// bodyText reads a text from the body; empty where it is absent.
+func (r *request) bodyText(name string) (string, error) {
+	switch v := r.body[name].(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	}
+	return "", badParameter(name, "is not a text")
+}
+
+// bodyFlag reads a flag from the body: a boolean, 0 or 1, or their texts.
+func (r *request) bodyFlag(name string) (bool, error) {
+	switch v := r.body[name].(type) {
+	case nil:
+		return false, nil
+	case bool:
+		return v, nil
+	case int64:
+		return v != 0, nil
+	case string:
+		flag, err := strconv.ParseBool(strings.ToLower(v))
+		if err == nil || v == "" {
+			return flag, nil
+		}
+	}
+	return false, badParameter(name, "is neither true nor false")
+}
+
+// number reads a whole number from the query; the default where it is absent or empty.
+func (r *request) number(name string, otherwise int) (int, error) {
+	text := strings.TrimSpace(r.URL.Query().Get(name))
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if errors.Is(err, strconv.ErrRange) && !strings.HasPrefix(text, "-") {
+		return 1 << 30, nil // beyond the end, as asked
+	}
+	if err != nil {
+		return 0, badParameter(name, "is not a whole number")
+	}
+	return n, nil
+}
+
+// flag reads 0 or 1 from the query; nil where it is absent or empty.
+func (r *request) flag(name string) (*bool, error) {
+	text := strings.TrimSpace(r.URL.Query().Get(name))
+	if text == "" {
+		return nil, nil
+	}
+	value, err := strconv.ParseBool(strings.ToLower(text))
+	if err != nil {
+		return nil, badParameter(name, "is neither 0 nor 1")
+	}
+	return &value, nil
+}
+
+// ids reads a list of ids with commas from the query; nil where it is absent or empty.
+func (r *request) ids(name string) ([]v1alpha1.WireID, error) {
+	text := strings.TrimSpace(r.URL.Query().Get(name))
+	if text == "" {
+		return nil, nil
+	}
+	out := []v1alpha1.WireID{}
+	for _, part := range strings.Split(text, ",") {
+		part = strings.TrimSpace(part)
+		if !digits(part) {
+			return nil, badParameter(name, "is not a list of ids with commas")
+		}
+		out = append(out, wireID(part))
+	}
+	return out, nil
+}
+
+// when reads a time from the query, in the server's time zone; zero where it is
+// absent or empty.
+func (r *request) when(name string) (time.Time, error) {
+	text := strings.TrimSpace(r.URL.Query().Get(name))
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.DateTime, "2006-01-02 15:04", time.DateOnly, "2006-01-02T15:04:05", "2006-01-02T15:04", time.RFC3339} {
+		if t, err := time.ParseInLocation(layout, text, r.api.render.location); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, badParameter(name, "is not a date or time like 2018-04-10 or 2018-04-10 17:39:33")
+}
+
+// paging reads page and per_page (decisions.md §1.4).
+func (r *request) paging() (page, perPage int, err error) {
+	if page, err = r.number("page", 1); err != nil {
+		return 0, 0, err
+	}
+	if perPage, err = r.number("per_page", 10); err != nil {
+		return 0, 0, err
+	}
+	if perPage < 1 || perPage > maxPerPage {
+		return 0, 0, badParameter("per_page", "must be from 1 to "+strconv.Itoa(maxPerPage))
+	}
+	return page, perPage, nil
+}
+
+const maxPerPage = 20_000
+
+// paged is a page of a list.
+type paged struct {
+	Value   any `json:"value"`
+	Total   int `json:"total"`
+	Page    int `json:"page"`
+	PerPage int `json:"per_page"`
+}
+
+// pageOf cuts a page out of a list: beyond the end the last page, below 1 the
+// first; page is echoed as asked.
+func pageOf[T any](all []T, page, perPage int) paged {
+	last := 0
+	if len(all) > 0 {
+		last = (len(all) - 1) / perPage
+	}
+	start := min(max(page-1, 0), last) * perPage
+	items := all[start:min(start+perPage, len(all))]
+	if items == nil {
+		items = []T{}
+	}
+	return paged{Value: items, Total: len(all), Page: page, PerPage: perPage}
+}

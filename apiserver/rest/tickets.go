@@ -1,0 +1,245 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"context"
+	"slices"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/index"
+	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/directory"
+)
+
+func (a *API) showTicket(r *request) (answer, error) {
+	t, graph, err := r.visibleTicket()
+	if err != nil {
+		return answer{}, err
+	}
+	detail := a.render.Detail(r.Context(), t, graph, r.caller.User, r.profile())
+	return answer{data: map[string]any{"value": detail}}, nil
+}
+
+// listTransitions answers anyone: nothing, where the user may do nothing.
+func (a *API) listTransitions(r *request) (answer, error) {
+	t, graph, err := r.ticket()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{data: a.render.Transitions(t, graph, r.caller.User)}, nil
+}
+
+func (a *API) listFlowLogs(r *request) (answer, error) {
+	t, graph, err := r.visibleTicket()
+	if err != nil {
+		return answer{}, err
+	}
+	page, perPage, err := r.paging()
+	if err != nil {
+		return answer{}, err
+	}
+	withData, err := r.flag("ticket_data")
+	if err != nil {
+		return answer{}, err
+	}
+	logs, err := a.render.FlowLogs(r.Context(), t, graph, r.profile(), withData != nil && *withData)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{data: pageOf(logs, page, perPage)}, nil
+}
+
+func (a *API) listFlowSteps(r *request) (answer, error) {
+	t, graph, err := r.visibleTicket()
+	if err != nil {
+		return answer{}, err
+	}
+	steps, err := a.render.FlowSteps(r.Context(), t, graph, r.profile())
+	return answer{data: steps}, err
+}
+
+func (a *API) participantInfo(r *request) (answer, error) {
+	t, _, err := r.visibleTicket()
+	if err != nil {
+		return answer{}, err
+	}
+	names, people := []string{}, []person{}
+	for _, name := range t.Status.Participants.Users {
+		names = append(names, string(name))
+		if user, ok := a.backend.Directory().UserObject(string(name)); ok {
+			people = append(people, person{Username: string(name), Alias: directory.DisplayName(user), Phone: user.Spec.Phone, Email: user.Spec.Email})
+		}
+	}
+	return answer{data: map[string]any{"participant_username_list": names, "participant_info_list": people}}, nil
+}
+
+// batchStates leaves out what the caller may not see, instead of refusing (Q37).
+func (a *API) batchStates(r *request) (answer, error) {
+	ids, err := r.ids("ticket_ids")
+	if err != nil {
+		return answer{}, err
+	}
+	if ids == nil {
+		return answer{}, badParameter("ticket_ids", "is missing")
+	}
+	out := map[string]logState{}
+	for _, id := range ids {
+		r.id = id
+		t, graph, err := r.visibleTicket()
+		if err != nil {
+			continue
+		}
+		if state, ok := graph.State(t.Status.State); ok {
+			out[idText(id)] = logState{ID: state.ID, Name: state.DisplayName}
+		}
+	}
+	return answer{data: out}, nil
+}
+
+// listItem is an item of the list: rest-behaviour.md §4.1, all keys of both sources.
+type listItem struct {
+	rawTicket
+	State           map[string]any  `json:"state"`
+	ParticipantInfo participantInfo `json:"participant_info"`
+	Workflow        map[string]any  `json:"workflow"`
+	WorkflowInfo    map[string]any  `json:"workflow_info"`
+	CreatorInfo     creatorInfo     `json:"creator_info"`
+}
+
+func (a *API) listTickets(r *request) (answer, error) {
+	query, err := a.listQuery(r)
+	if err != nil {
+		return answer{}, err
+	}
+	found := a.backend.List(query.Query)
+	items := make([]listItem, 0, len(found.Tickets))
+	for _, t := range found.Tickets {
+		item, err := a.render.listItem(r.Context(), t)
+		if err != nil {
+			// One ticket whose revision is gone must not break the list (Q36).
+			a.log.Error(err, "Failed to read a ticket's workflow", "ticket", t.Name)
+		}
+		items = append(items, item)
+	}
+	return answer{data: paged{Value: items, Total: found.Total, Page: query.asked, PerPage: query.PerPage}}, nil
+}
+
+func (r *Renderer) listItem(ctx context.Context, t *v1alpha1.Ticket) (listItem, error) {
+	graph, err := r.backend.Graph(ctx, t)
+	if err != nil {
+		graph = &engine.Graph{Namespace: t.Namespace, Name: string(t.Spec.WorkflowRef.Name)}
+	}
+	item := listItem{
+		rawTicket:       r.raw(ctx, t, graph),
+		State:           map[string]any{"state_id": t.Status.StateID, "state_name": string(t.Status.State), "state_label": v1alpha1.JSONObject{}},
+		ParticipantInfo: r.participantInfo(ctx, t, graph),
+		WorkflowInfo:    map[string]any{"workflow_id": t.Status.WorkflowID, "workflow_name": workflowName(graph)},
+		CreatorInfo:     r.creatorInfo(ctx, string(t.Spec.Creator)),
+	}
+	item.Workflow = item.WorkflowInfo
+	if state, ok := graph.State(t.Status.State); ok {
+		item.State["state_name"], item.State["state_label"] = state.DisplayName, state.Label
+	}
+	return item, err
+}
+
+// ticketQuery is a list query, and the page as it was asked for.
+type ticketQuery struct {
+	index.Query
+	asked int
+}
+
+func (a *API) listQuery(r *request) (q ticketQuery, err error) {
+	values := r.URL.Query()
+	q.Category = index.Category(values.Get("category"))
+	if !slices.Contains(index.Categories, q.Category) {
+		return q, badParameter("category", "must be one of all, owner, duty, relation and worked")
+	}
+	if q.Category != index.CategoryAll && r.caller.User == "" {
+		return q, noUsername()
+	}
+	q.User, q.SerialPrefix, q.Title = r.caller.User, values.Get("sn"), values.Get("title")
+	if q.Page, q.PerPage, err = r.paging(); err != nil {
+		return q, err
+	}
+	q.asked = q.Page
+	for name, target := range map[string]*[]v1alpha1.WireID{"state_ids": &q.States, "ticket_ids": &q.Tickets} {
+		if *target, err = r.ids(name); err != nil {
+			return q, err
+		}
+	}
+	for name, target := range map[string]**bool{"is_end": &q.Ended, "is_rejected": &q.Rejected} {
+		if *target, err = r.flag(name); err != nil {
+			return q, err
+		}
+	}
+	reverse, err := r.flag("reverse")
+	if err != nil {
+		return q, err
+	}
+	q.Reverse = reverse == nil || *reverse
+	if q.From, err = r.when("create_start"); err != nil {
+		return q, err
+	}
+	if q.To, err = r.when("create_end"); err != nil {
+		return q, err
+	}
+	return a.restrict(r, q)
+}
+
+// restrict keeps to the application's workflows, to what the user may look at,
+// and to the filters that need more than a look at the query.
+func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
+	if text := r.URL.Query().Get("act_state_id"); text != "" {
+		number, err := r.number("act_state_id", 0)
+		if err != nil {
+			return q, err
+		}
+		q.Progress = "-" // nobody's, unless the number is one of them
+		for progress, n := range progressNumbers {
+			if n == number {
+				q.Progress = progress
+			}
+		}
+	}
+	parents, err := r.ids("parent_ticket_id")
+	if err != nil {
+		return q, err
+	}
+	if len(parents) > 0 {
+		q.ParentID = parents[0]
+	}
+	wanted, err := r.ids("workflow_ids")
+	if err != nil {
+		return q, err
+	}
+	managed := r.URL.Query().Get("from_admin") != ""
+	if managed {
+		q.Creator = r.URL.Query().Get("creator")
+	}
+	q.Workflows = []string{}
+	visible := &index.Visibility{User: r.caller.User}
+	for _, w := range r.workflows() {
+		if wanted != nil && !slices.Contains(wanted, w.Status.ID) {
+			continue
+		}
+		graph, err := a.backend.CurrentGraph(r.Context(), w)
+		if err != nil {
+			continue // it never compiled: it has no tickets
+		}
+		if managed && !engine.CanIntervene(graph, r.caller.User, v1alpha1.RequestedBy{}, a.backend.Directory()) {
+			continue
+		}
+		name := w.Namespace + "/" + w.Name
+		q.Workflows = append(q.Workflows, name)
+		if engine.CanViewAll(graph, r.caller.User, a.backend.Directory()) {
+			visible.Workflows = append(visible.Workflows, name)
+		}
+	}
+	if q.Category == index.CategoryAll {
+		q.Visible = visible
+	}
+	return q, nil
+}

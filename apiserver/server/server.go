@@ -1,0 +1,135 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	restclient "k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/aggregated"
+	"ticketflow.dev/ticketflow/apiserver/auth"
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/apiserver/rest"
+)
+
+// drain is how long requests under way are waited for at the end.
+const drain = 30 * time.Second
+
+// Run serves until the context ends.
+func Run(ctx context.Context, o *Options) error {
+	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	location, err := time.LoadLocation(o.TimeZone)
+	if err != nil {
+		return fmt.Errorf("read the time zone: %w", err)
+	}
+	b, uncached, err := connect(config, o)
+	if err != nil {
+		return err
+	}
+	api := rest.New(b, auth.NewSignature(b.Directory(), uncached, o.SystemNamespace, clock.RealClock{}),
+		rest.Options{Location: location, Log: ctrl.Log.WithName("rest"), MaxInFlight: o.MaxInFlight})
+
+	group, ctx := errgroup.WithContext(ctx)
+	// The caches outlive the listeners: requests under way still need them.
+	cacheCtx, stopCache := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return b.Start(cacheCtx) })
+	serving, served := errgroup.WithContext(ctx)
+	if o.RestAddress != "" {
+		serving.Go(func() error {
+			return serve(served, o.RestAddress, mux(api, &readiness{backend: b, config: config, options: o}))
+		})
+	}
+	if o.SecurePort != 0 {
+		serving.Go(func() error {
+			return aggregated.Run(served, aggregated.Options{
+				BindAddress: o.SecureBindAddress, Port: o.SecurePort, CertFile: o.TLSCertFile, KeyFile: o.TLSKeyFile,
+				Kubeconfig: o.Kubeconfig, Config: config, Backend: b, Renderer: api.Renderer(),
+			})
+		})
+	}
+	group.Go(func() error {
+		defer stopCache()
+		return serving.Wait()
+	})
+	return group.Wait()
+}
+
+func connect(config *restclient.Config, o *Options) (*backend.Backend, client.Reader, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, nil, fmt.Errorf("make the scheme: %w", err)
+		}
+	}
+	b, err := backend.New(backend.Options{Config: config, Scheme: scheme, Clock: clock.RealClock{}, ActionTimeout: o.ActionTimeout})
+	if err != nil {
+		return nil, nil, err
+	}
+	uncached, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the client: %w", err)
+	}
+	return b, uncached, nil
+}
+
+func mux(api http.Handler, ready *readiness) http.Handler {
+	m := http.NewServeMux()
+	m.Handle("/", api)
+	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready.check(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	// ServeMux redirects paths it finds unclean; here each is the API's to refuse.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz":
+			m.ServeHTTP(w, r)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+}
+
+func serve(ctx context.Context, address string, handler http.Handler) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen for REST: %w", err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		stopped <- server.Shutdown(last)
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve REST: %w", err)
+	}
+	return <-stopped
+}
