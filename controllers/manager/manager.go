@@ -147,6 +147,7 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 	}
 	scripts := &script.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clk,
+		Events: mgr.GetEventRecorder("ticketflow-script"),
 		Runner: &process.Runner{Dir: o.ScriptDir, UID: o.ScriptUID, GID: o.ScriptGID, Clock: clk},
 	}
 	return errors.Join(

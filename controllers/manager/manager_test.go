@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -58,6 +59,10 @@ var _ = Describe("a ticket's life", func() {
 		ready := meta.FindStatusCondition(ticket.Status.Conditions, v1alpha1.ConditionReady)
 		Expect(ready).To(HaveField("Reason", v1alpha1.ReasonRunFailed))
 		Expect(comments(ticket)).To(ContainElement(ContainSubstring("exit status 2: no luck")))
+		Eventually(func() ([]eventsv1.Event, error) {
+			var told eventsv1.EventList
+			return told.Items, k8s.List(ctx, &told, client.InNamespace(ns))
+		}).Should(HaveLen(1), "somebody has to look after it")
 
 		script.Spec.Source = `import json, os; json.dump({"fields": {"account": action_from}}, open(os.environ["TICKETFLOW_RESULT_FILE"], "w"))`
 		Eventually(func() error {

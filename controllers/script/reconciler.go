@@ -14,8 +14,10 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -45,6 +47,8 @@ type Reconciler struct {
 	Live client.Reader
 	// Runner runs scripts.
 	Runner Runner
+	// Events are told of runs that failed; there may be no one to tell.
+	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.Clock
 }
@@ -106,6 +110,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (re
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	result, source, err := r.run(ctx, t, want, run.Name)
+	if err != nil && ctx.Err() != nil {
+		log.FromContext(ctx).Info("Left a run that a shutdown cut off to be run again", "run", run.Name)
+		return reconcile.Result{}, nil
+	}
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("run the script: %w", err)
 	}
@@ -116,7 +124,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (re
 		run.Phase = v1alpha1.RunSucceeded
 	}
 	log.FromContext(ctx).V(1).Info("Ran a script", "run", run.Name, "phase", run.Phase)
-	return reconcile.Result{}, client.IgnoreNotFound(r.report(ctx, t, run))
+	if err := r.report(ctx, t, run); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.Events != nil && run.Phase == v1alpha1.RunFailed {
+		r.Events.Eventf(t, nil, corev1.EventTypeWarning, v1alpha1.ReasonRunFailed, "RunScript",
+			"Script %s failed in state %s, see status.run; retry it, or move the ticket on by hand", t.Status.Participants.Script, t.Status.State)
+	}
+	return reconcile.Result{}, nil
 }
 
 // RunName is a run's name: the same for every try of the same run.
