@@ -154,8 +154,18 @@ func (r *Reconciler) previousHash(ctx context.Context, t *v1alpha1.Ticket, moved
 	return "", nil
 }
 
+// maxTicketName is how long a ticket's name may be for its records to bear it:
+// with the number it must stay within the 253 characters of an object's name.
+const maxTicketName = 230
+
+// recordName is the name of the record that begins with an entry: the same
+// whoever writes it, so that it is written once.
 func recordName(t *v1alpha1.Ticket, firstSeq int64) string {
-	return fmt.Sprintf("%s-%d", t.Name, firstSeq)
+	name := t.Name
+	if len(name) > maxTicketName {
+		name = graphs.LabelValue(name)
+	}
+	return fmt.Sprintf("%s-%d", name, firstSeq)
 }
 
 func lastSeq(record *v1alpha1.TicketRecord) int64 {

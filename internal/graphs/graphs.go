@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -65,7 +66,7 @@ func NewRevision(w *v1alpha1.Workflow, ids engine.IDs) (*appsv1.ControllerRevisi
 	sum := sha256.Sum256(data)
 	prefix := w.Name
 	if len(prefix) > maxWorkflowName {
-		prefix = prefix[:maxWorkflowName]
+		prefix = strings.TrimRight(prefix[:maxWorkflowName], "-.")
 	}
 	return &appsv1.ControllerRevision{
 		ObjectMeta: metav1.ObjectMeta{
