@@ -1,0 +1,115 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package workflow_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/controllers/workflow"
+	"ticketflow.dev/ticketflow/internal/directory"
+	"ticketflow.dev/ticketflow/internal/fixtures"
+	"ticketflow.dev/ticketflow/internal/graphs"
+	"ticketflow.dev/ticketflow/internal/ids"
+	"ticketflow.dev/ticketflow/internal/testenv"
+)
+
+// What a workflow goes through with all controllers is in controllers/manager;
+// these specs hold the clock.
+var (
+	environment *envtest.Environment
+	stop        context.CancelFunc
+	k8s, cached client.Client
+	clk         *clocktesting.FakeClock
+	reconciler  *workflow.Reconciler
+)
+
+func TestWorkflow(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "workflow")
+}
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	SetDefaultEventuallyTimeout(testenv.Timeout)
+	SetDefaultEventuallyPollingInterval(testenv.Interval)
+	var err error
+	environment, err = testenv.Start()
+	Expect(err).NotTo(HaveOccurred())
+	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	local, err := cluster.New(environment.Config, func(o *cluster.Options) { o.Scheme = testenv.Scheme() })
+	Expect(err).NotTo(HaveOccurred())
+	background, cancel := context.WithCancel(context.Background())
+	stop = cancel
+	Expect(directory.AddIndexes(background, local.GetFieldIndexer())).To(Succeed())
+	go func() { _ = local.Start(background) }()
+	Expect(local.GetCache().WaitForCacheSync(background)).To(BeTrue())
+	cached = local.GetClient()
+	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}})).To(Succeed())
+	clk = clocktesting.NewFakeClock(time.Now())
+	reconciler = &workflow.Reconciler{
+		Client: cached, Live: k8s, Graphs: graphs.New(cached), Directory: directory.New(cached), Clock: clk,
+		Registry: ids.NewRegistry(k8s, fixtures.SystemNamespace, nil),
+	}
+})
+
+var _ = AfterSuite(func() {
+	stop()
+	Expect(environment.Stop()).To(Succeed())
+})
+
+var _ = Describe("revisions", func() {
+	revisions := func(ctx context.Context) []string {
+		var all appsv1.ControllerRevisionList
+		Expect(cached.List(ctx, &all, client.InNamespace("default"))).To(Succeed())
+		var names []string
+		for i := range all.Items {
+			names = append(names, all.Items[i].Name)
+		}
+		return names
+	}
+	judge := func(ctx context.Context, w *v1alpha1.Workflow) time.Duration {
+		GinkgoHelper()
+		result, err := reconciler.Reconcile(ctx, w.DeepCopy())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(w), w)).To(Succeed())
+		Eventually(func() []string { return revisions(ctx) }).Should(ContainElement(w.Status.Revision))
+		return result.RequeueAfter
+	}
+
+	It("are kept while a ticket follows them, and pruned when nobody has for a while", func(ctx SpecContext) {
+		w := fixtures.Workflow("default")
+		Expect(k8s.Create(ctx, w)).To(Succeed())
+		judge(ctx, w)
+		first := w.Status.Revision
+		t := fixtures.Ticket("default", "vpn-1")
+		Expect(k8s.Create(ctx, t)).To(Succeed())
+		t.Status.ID, t.Status.WorkflowRevision = 1, first
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		Eventually(func() string { _ = cached.Get(ctx, client.ObjectKeyFromObject(t), t); return t.Status.WorkflowRevision }).Should(Equal(first))
+
+		for _, title := range []string{"second", "third"} {
+			w.Spec.DisplayName = title
+			Expect(k8s.Update(ctx, w)).To(Succeed())
+			judge(ctx, w)
+		}
+		Expect(revisions(ctx)).To(HaveLen(3))
+		Expect(judge(ctx, w)).To(BeNumerically(">", 0), "it looks again for the second")
+		clk.Step(11 * time.Minute)
+		judge(ctx, w)
+		Eventually(func() []string { return revisions(ctx) }).Should(ConsistOf(first, w.Status.Revision))
+	})
+})
