@@ -55,6 +55,7 @@ func Run(ctx context.Context, o Options) error {
 func newServer(o Options) (*genericapiserver.GenericAPIServer, error) {
 	config := genericapiserver.NewConfig(codecs)
 	config.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
+	describe(config)
 
 	serving := genericoptions.NewSecureServingOptions().WithLoopback()
 	serving.BindAddress, serving.BindPort = net.ParseIP(o.BindAddress), o.Port
