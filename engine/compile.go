@@ -54,10 +54,7 @@ func Compile(namespace, name string, spec v1alpha1.WorkflowSpec, ids IDs) (*Grap
 	c.compileDisplayFields()
 	c.compileStates()
 	c.linkTransitions()
-	if len(c.problems) == 0 {
-		// Only a graph whose edges all lead somewhere can be walked.
-		c.checkReachability()
-	}
+	c.checkReachability()
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
@@ -274,6 +271,12 @@ func (c *compiler) compileRoute(path string, spec v1alpha1.Route) route {
 // which none can come to an end.
 func (c *compiler) checkReachability() {
 	g := c.graph
+	if g.Start == nil || g.FirstEnd == nil {
+		return // named already; without them no state is reachable or ending
+	}
+	// Where a transition leads nowhere, that is what is wrong, not that its
+	// state does not come to an end.
+	dangling := len(c.problems) > 0
 	onward := map[v1alpha1.Name][]v1alpha1.Name{}
 	backward := map[v1alpha1.Name][]v1alpha1.Name{}
 	ends := []v1alpha1.Name{}
@@ -294,7 +297,7 @@ func (c *compiler) checkReachability() {
 		switch {
 		case !reachable[name]:
 			c.problem(statePath(name), "the state is unreachable: no way leads here from the start")
-		case !ending[name]:
+		case !ending[name] && !dangling:
 			c.problem(statePath(name), "the state is a dead end: no way leads from here to an end state")
 		}
 	}

@@ -27,7 +27,8 @@ import (
 
 // Authenticator says who makes a request.
 type Authenticator interface {
-	// Authenticate answers the caller, or why there is none.
+	// Authenticate answers the caller, or why there is none; the application is
+	// told in either case, if it is known.
 	Authenticate(r *http.Request) (backend.Caller, *backend.Failure)
 }
 
@@ -76,29 +77,32 @@ func (s *Signature) Authenticate(r *http.Request) (backend.Caller, *backend.Fail
 	if !ok {
 		return backend.Caller{}, backend.Failf(engine.ReasonUnknownApplication, "appname: there is no application %q; an administrator can add it", appName)
 	}
+	// Also of a refusal, since the application says which HTTP statuses it wants.
+	known := backend.Caller{App: app, AppName: appName}
 	token, ok := s.token(r.Context(), app)
 	if !ok {
-		return backend.Caller{}, backend.Failf(backend.ReasonBadSignature, "the application %q has no usable token; an administrator can mend it", appName)
+		return known, backend.Failf(backend.ReasonBadSignature, "the application %q has no usable token; an administrator can mend it", appName)
 	}
 	sum := md5.Sum([]byte(timestamp + token)) //nolint:gosec // as documented
 	if subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(signature)) != 1 {
-		return backend.Caller{}, backend.Failf(backend.ReasonBadSignature, "signature: it is not the one of timestamp and token of %q", appName)
+		return known, backend.Failf(backend.ReasonBadSignature, "signature: it is not the one of timestamp and token of %q", appName)
 	}
 	if app.Spec.Signature == v1alpha1.SignatureStrong {
-		return backend.Caller{}, backend.Failf(backend.ReasonBadSignature, "signature: the application %q takes only the stronger signature", appName)
+		return known, backend.Failf(backend.ReasonBadSignature, "signature: the application %q takes only the stronger signature", appName)
 	}
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
-		return backend.Caller{}, backend.Failf(backend.ReasonExpired, "timestamp: %q is no Unix time in seconds", timestamp)
+		return known, backend.Failf(backend.ReasonExpired, "timestamp: %q is no Unix time in seconds", timestamp)
 	}
 	if off := s.clock.Now().Sub(time.Unix(seconds, 0)); off > window || off < -window {
-		return backend.Caller{}, backend.Failf(backend.ReasonExpired, "timestamp: it must be within %d seconds of the server's time", int(window.Seconds()))
+		return known, backend.Failf(backend.ReasonExpired, "timestamp: it must be within %d seconds of the server's time", int(window.Seconds()))
 	}
 	user := r.Header.Get("username")
 	if len(user) > maxUsername {
-		return backend.Caller{}, backend.Failf(engine.ReasonUnknownUser, "username: it is too long")
+		return known, backend.Failf(engine.ReasonUnknownUser, "username: it is too long")
 	}
-	return backend.Caller{App: app, AppName: appName, User: user}, nil
+	known.User = user
+	return known, nil
 }
 
 // token reads an application's token. Its Secret must be in the system

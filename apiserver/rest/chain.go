@@ -72,12 +72,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) serve(x *exchange, found *route, id string) {
 	caller, failure := a.auth.Authenticate(x.r)
+	x.caller = caller
 	if failure != nil {
 		a.fail(x, failure)
 		return
 	}
 	caller.IdempotencyKey, caller.Method, caller.Path = x.r.Header.Get("Idempotency-Key"), x.r.Method, x.r.URL.Path
-	x.caller = caller
 	req := &request{Request: x.r, api: a, caller: caller, id: wireID(id)}
 	if err := a.prepare(x, req, found); err != nil {
 		a.fail(x, err)

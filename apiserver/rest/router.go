@@ -7,6 +7,7 @@
 package rest
 
 import (
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -142,8 +143,8 @@ func digits(text string) bool {
 // wireID reads an id from a path; one that is too large is nobody's.
 func wireID(text string) v1alpha1.WireID {
 	id, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || id < 0 {
-		return 0
+	if err != nil {
+		return math.MaxInt64
 	}
 	return v1alpha1.WireID(id)
 }

@@ -114,6 +114,9 @@ func readLoad(paths []string, report func(string, ...any)) []manifest {
 		case err != nil:
 		case info.IsDir():
 			found, err = readManifests(os.DirFS(path), ".")
+			for i := range found {
+				found[i].file = filepath.Join(path, found[i].file)
+			}
 		default:
 			var data []byte
 			if data, err = os.ReadFile(path); err == nil {
