@@ -1,0 +1,75 @@
+# `make help` lists what there is.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+KUBERNETES := bin/kubernetes
+LINT := go tool -modfile=hack/tools/golangci/go.mod golangci-lint
+# A set KUBEBUILDER_ASSETS is used instead of building Kubernetes.
+export KUBEBUILDER_ASSETS ?= $(CURDIR)/$(KUBERNETES)
+
+##@ General
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage: make TARGET\n"} \
+	  /^[a-zA-Z_-]+:.*?##/ { printf "  %-14s %s\n", $$1, $$2 } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) }' $(MAKEFILE_LIST)
+
+##@ Use
+
+.PHONY: run
+run: build kubernetes ## Bring everything up with the samples loaded; Ctrl-C stops it.
+	bin/ticketflow up --load config/samples
+
+.PHONY: demo
+demo: build kubernetes kubectl ## Walk through the README's example and check the answers.
+	hack/demo.sh
+
+##@ Development
+
+.PHONY: test
+test: kubernetes ## Run all tests, with the race detector, on a real kube-apiserver.
+	go test -race -timeout 20m ./...
+
+.PHONY: bench
+bench: build kubernetes ## Measure REST beside the raw kube-apiserver, in one table.
+	go run ./hack/bench
+
+.PHONY: lint
+lint: ## Check the code, the import walls included.
+	$(LINT) run
+
+.PHONY: fmt
+fmt: ## Format the code.
+	gofmt -w api apiserver cmd config controllers engine hack/bench internal
+
+.PHONY: vet
+vet: ## Look for mistakes that compile.
+	go vet ./...
+
+.PHONY: generate
+generate: ## Regenerate deepcopy, apply configurations, CRDs and roles.
+	hack/generate.sh
+
+.PHONY: verify
+verify: vet ## Regenerate everything and fail on a difference.
+	hack/verify.sh
+
+##@ Build
+
+.PHONY: build
+build: ## Build the programs into bin/.
+	go build -o bin/ ./cmd/...
+
+.PHONY: kubernetes
+kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, once.
+	@if [ "$(KUBEBUILDER_ASSETS)" = "$(CURDIR)/$(KUBERNETES)" ]; then hack/kubernetes/build.sh $(KUBERNETES); fi
+
+.PHONY: kubectl
+kubectl: ## Build kubectl, once.
+	@hack/kubernetes/build.sh $(KUBERNETES) kubectl
+
+.PHONY: clean
+clean: ## Remove what was built, and the data of `make run`.
+	rm -rf bin dist .data
