@@ -64,7 +64,11 @@ build: ## Build the programs into bin/.
 
 .PHONY: kubernetes
 kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, once.
-	@if [ "$(KUBEBUILDER_ASSETS)" = "$(CURDIR)/$(KUBERNETES)" ]; then hack/kubernetes/build.sh $(KUBERNETES); fi
+	@missing=(); \
+	for program in etcd kube-apiserver kube-controller-manager kubectl; do \
+	  [ -x "$(KUBEBUILDER_ASSETS)/$$program" ] && [ "$(KUBEBUILDER_ASSETS)" != "$(CURDIR)/$(KUBERNETES)" ] || missing+=($$program); \
+	done; \
+	[ $${#missing[@]} -eq 0 ] || hack/kubernetes/build.sh $(KUBERNETES) "$${missing[@]}"
 
 .PHONY: kubectl
 kubectl: ## Build kubectl, once.

@@ -25,7 +25,7 @@ done
 for program in "${missing[@]}"; do
   start=$SECONDS
   # A build that is interrupted leaves no half-written program under the final name.
-  CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -ldflags "$flags" -o "$dir/.$program.new" "./cmd/$program"
+  CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -buildvcs=false -trimpath -ldflags "$flags" -o "$dir/.$program.new" "./cmd/$program"
   mv "$dir/.$program.new" "$dir/$program"
   echo "$version" >"$dir/.$program.version"
   echo "  $program: $((SECONDS - start)) s"

@@ -31,7 +31,7 @@ var serviceAccountGroups = []string{"system:serviceaccounts", "system:serviceacc
 type plane struct {
 	folder   string // of keys
 	data     string
-	programs string
+	programs map[string]string // path by name
 	ports    *ports
 	children *children
 }
@@ -96,7 +96,7 @@ func (p *plane) writeKubeconfig(path, who string) error {
 
 func (p *plane) startEtcd() error {
 	client, peer := "https://"+loopback(p.ports.Etcd), "https://"+loopback(p.ports.EtcdPeer)
-	return p.children.start("etcd", filepath.Join(p.programs, "etcd"),
+	return p.children.start("etcd", p.programs["etcd"],
 		"--name=ticketflow", "--data-dir="+filepath.Join(p.data, "etcd"),
 		"--listen-client-urls="+client, "--advertise-client-urls="+client,
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=ticketflow="+peer,
@@ -106,7 +106,7 @@ func (p *plane) startEtcd() error {
 }
 
 func (p *plane) startKubeAPIServer() error {
-	return p.children.start("kube-apiserver", filepath.Join(p.programs, "kube-apiserver"),
+	return p.children.start("kube-apiserver", p.programs["kube-apiserver"],
 		"--etcd-servers=https://"+loopback(p.ports.Etcd), "--etcd-cafile="+p.file("etcd-ca.crt"),
 		"--etcd-certfile="+p.file("etcd-client.crt"), "--etcd-keyfile="+p.file("etcd-client.key"),
 		// A busy ticket system writes gigabytes of revisions in the default five minutes.
@@ -124,7 +124,7 @@ func (p *plane) startKubeAPIServer() error {
 }
 
 func (p *plane) startControllerManager() error {
-	return p.children.start("kube-controller-manager", filepath.Join(p.programs, "kube-controller-manager"),
+	return p.children.start("kube-controller-manager", p.programs["kube-controller-manager"],
 		"--kubeconfig="+p.file("kube-controller-manager.kubeconfig"), "--leader-elect=false",
 		"--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(p.ports.ControllerManager),
 		"--controllers="+strings.Join([]string{"garbage-collector-controller", "namespace-controller", "clusterrole-aggregation-controller"}, ","))

@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -115,20 +117,27 @@ func prepare(o *Options, now time.Time) (*runner, func(), error) {
 	return &runner{options: o, plane: p, self: self}, func() { _ = held.Close() }, nil
 }
 
-func findPrograms(o *Options, self string) (string, error) {
-	folder := o.KubernetesDir
-	if folder == "" {
-		folder = os.Getenv("KUBEBUILDER_ASSETS")
+// findPrograms finds the programs of the control plane. An envtest archive has
+// no kube-controller-manager, so each is looked for by itself.
+func findPrograms(o *Options, self string) (map[string]string, error) {
+	folders := []string{os.Getenv("KUBEBUILDER_ASSETS"), filepath.Join(filepath.Dir(self), "kubernetes")}
+	if o.KubernetesDir != "" {
+		folders = []string{o.KubernetesDir}
 	}
-	if folder == "" {
-		folder = filepath.Join(filepath.Dir(self), "kubernetes")
-	}
+	found := map[string]string{}
 	for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
-		if _, err := os.Stat(filepath.Join(folder, program)); err != nil {
-			return "", fmt.Errorf("there is no %s in %s: `make kubernetes` builds it, --kubernetes-dir names another folder", program, folder)
+		for _, folder := range folders {
+			path := filepath.Join(folder, program)
+			if _, err := os.Stat(path); folder != "" && err == nil && found[program] == "" {
+				found[program] = path
+			}
+		}
+		if found[program] == "" {
+			return nil, fmt.Errorf("there is no %s in %s: `make kubernetes` builds it, --kubernetes-dir names another folder",
+				program, strings.Join(slices.DeleteFunc(folders, func(f string) bool { return f == "" }), " or "))
 		}
 	}
-	return filepath.Abs(folder)
+	return found, nil
 }
 
 // start brings everything up in order.
