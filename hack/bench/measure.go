@@ -1,0 +1,93 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// result is what one row gave with one number of clients.
+type result struct {
+	rate     float64 // per second
+	p50, p99 time.Duration
+}
+
+type row struct {
+	name    string
+	results [2]result // one client, 32 clients
+}
+
+// measure lets clients work for a while and counts.
+func measure(ctx context.Context, clients int, each time.Duration, work func(client int) func(context.Context) error) (result, error) {
+	var mu sync.Mutex
+	var all []time.Duration
+	var failure error
+	var group sync.WaitGroup
+	start := make(chan struct{})
+	var begun time.Time
+	for client := range clients {
+		do := work(client)
+		if err := do(ctx); err != nil { // the first, that makes what is needed, is not counted
+			return result{}, err
+		}
+		group.Go(func() {
+			<-start
+			var mine []time.Duration
+			var err error
+			for time.Since(begun) < each && err == nil {
+				before := time.Now()
+				err = do(ctx)
+				mine = append(mine, time.Since(before))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, mine...)
+			if err != nil {
+				failure = err
+			}
+		})
+	}
+	begun = time.Now()
+	close(start)
+	group.Wait()
+	took := time.Since(begun)
+	if failure != nil {
+		return result{}, failure
+	}
+	slices.Sort(all)
+	return result{rate: float64(len(all)) / took.Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
+}
+
+// print writes the table, and the budgets of the architecture under it.
+func print(rows []row) {
+	fmt.Printf("%-18s %12s %10s %12s %10s %10s\n", "", "1 client /s", "median", "32 clients/s", "median", "p99")
+	by := map[string][2]result{}
+	for _, r := range rows {
+		by[r.name] = r.results
+		one, many := r.results[0], r.results[1]
+		fmt.Printf("%-18s %12.0f %10s %12.0f %10s %10s\n", r.name, one.rate, short(one.p50), many.rate, short(many.p50), short(many.p99))
+	}
+	fmt.Println()
+	budget := func(what string, got, want float64, atLeast bool) {
+		verdict, sign := "missed", "<="
+		if atLeast {
+			sign = ">="
+		}
+		if (got >= want) == atLeast {
+			verdict = "kept"
+		}
+		fmt.Printf("%-62s %5.2f, budget %s %.1f: %s\n", what, got, sign, want, verdict)
+	}
+	budget("REST handle / half the raw status updates, 32 clients", by["REST handle"][1].rate/(by["raw status update"][1].rate/2), 0.8, true)
+	budget("one action / one raw write, 1 client, medians", float64(by["REST handle"][0].p50)/float64(by["raw status update"][0].p50), 4, false)
+	for _, name := range []string{"REST detail", "REST transitions", "REST flowlogs"} {
+		budget(name+" / raw get, 32 clients", by[name][1].rate/by["raw get"][1].rate, 3, true)
+	}
+}
+
+func short(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
