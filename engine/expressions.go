@@ -113,10 +113,12 @@ func issueText(issues *cel.Issues) string {
 // sizes estimates that every text and list is as large as values may be.
 type sizes struct{}
 
+// EstimateSize takes everything to be as large as values may be.
 func (sizes) EstimateSize(checker.AstNode) *checker.SizeEstimate {
 	return &checker.SizeEstimate{Min: 0, Max: maxValueSize}
 }
 
+// EstimateCallCost leaves calls to CEL's own estimate.
 func (sizes) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
 	return nil
 }

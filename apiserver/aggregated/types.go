@@ -36,7 +36,7 @@ type Ticket struct {
 // DeepCopyObject copies the ticket.
 func (t *Ticket) DeepCopyObject() runtime.Object {
 	out := *t
-	out.ObjectMeta = *t.ObjectMeta.DeepCopy()
+	out.ObjectMeta = *t.DeepCopy()
 	out.Value = maps.Clone(t.Value)
 	return &out
 }

@@ -66,7 +66,7 @@ func (r *Renderer) configured(ctx context.Context, namespace string, state *engi
 		return typeVariable, "creator", variableAliases["creator"]
 	case state.Type == v1alpha1.StateEnd || p == nil:
 		return typeNone, "", ""
-	case p.Users != nil && len(p.Users) == 1:
+	case len(p.Users) == 1:
 		return typePersonal, joined(p.Users), r.aliases(p.Users)
 	case p.Users != nil:
 		return typeMulti, joined(p.Users), r.aliases(p.Users)

@@ -79,7 +79,7 @@ func (r *reconciler[T, P]) Reconcile(ctx context.Context, o P) (reconcile.Result
 	if !o.GetDeletionTimestamp().IsZero() {
 		return reconcile.Result{}, nil
 	}
-	before := P(o.DeepCopyObject().(P))
+	before := o.DeepCopyObject().(P)
 	status := r.kind.status(o)
 	reason, message, err := r.judge(ctx, o)
 	if err != nil {

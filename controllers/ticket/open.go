@@ -109,7 +109,7 @@ func notReady(w *v1alpha1.Workflow) string {
 
 // open opens the ticket, with its numbers, in one write.
 func (r *Reconciler) open(ctx context.Context, graph *engine.Graph, revision string, t *v1alpha1.Ticket) (reconcile.Result, error) {
-	turn := r.openings.begin(r, graph, t)
+	turn := r.openings.begin(r, graph)
 	defer turn.end()
 	identities, err := r.identities(ctx, t)
 	if err != nil {

@@ -45,7 +45,7 @@ type turn struct {
 
 // begin waits for a ticket's turn, where its workflow limits how many tickets
 // may be opened.
-func (o *openings) begin(r *Reconciler, graph *engine.Graph, t *v1alpha1.Ticket) *turn {
+func (o *openings) begin(r *Reconciler, graph *engine.Graph) *turn {
 	if graph.Spec.Creation == nil || graph.Spec.Creation.Limit == nil {
 		return &turn{directory: r.Directory}
 	}

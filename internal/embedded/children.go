@@ -56,7 +56,7 @@ func (c *children) start(name, program string, arguments ...string) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }() // the child has its own
 	command := exec.Command(program, arguments...)
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -74,7 +74,7 @@ func Up(ctx context.Context, o *Options) error {
 }
 
 func (r *runner) say(format string, arguments ...any) {
-	fmt.Fprintf(r.options.Out, format+"\n", arguments...)
+	_, _ = fmt.Fprintf(r.options.Out, format+"\n", arguments...) // nobody listens if this fails
 }
 
 // prepare makes the data folder, its keys and its ports.
@@ -320,7 +320,7 @@ func (r *runner) startAPIServer(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		if response.StatusCode != http.StatusOK {
 			return fmt.Errorf("/readyz answers %s", response.Status)
 		}

@@ -33,7 +33,7 @@ const kept = 4096
 // so that they stay within the 253 characters of an object's name.
 const maxWorkflowName = 220
 
-// ErrNoRevision: the workflow has no revision that serves.
+// ErrNoRevision says that the workflow has no revision that serves.
 var ErrNoRevision = errors.New("the workflow has no revision yet")
 
 // Graphs compiles revisions, each once. It is safe for concurrent use.

@@ -247,7 +247,7 @@ func TestRunsUnderAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can run scripts under another uid")
 	}
-	dir, err := os.MkdirTemp("", "runs")
+	dir, err := os.MkdirTemp("", "runs") //nolint:usetesting // its own folder is for root alone
 	if err != nil {
 		t.Fatal(err)
 	}
