@@ -1,0 +1,263 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gstruct"
+)
+
+func keys(k Keys) OmegaMatcher { return MatchKeys(IgnoreExtras, k) }
+
+var _ = Describe("A ticket's life", func() {
+	It("goes from opening to its end as the document shows", func() {
+		ticket := open(5)
+		Expect(detail(ticket, "lilei")).To(keys(Keys{
+			"state_id": BeEquivalentTo(2), "participant_type_id": BeEquivalentTo(1), "participant": Equal("zhangsan"),
+			"act_state_id": BeEquivalentTo(1), "sn": MatchRegexp(`^loonflow_\d{12}$`), "relation": Equal("lilei,zhangsan"),
+			"script_run_last_result": BeTrue(), "multi_all_person": Equal("{}"),
+		}))
+		Expect(as("lilei").get(ticket + "/transitions").ok()).To(Equal(map[string]any{"value": []any{}}))
+		Expect(as("zhangsan").get(ticket + "/transitions").ok()).To(keys(Keys{"value": HaveLen(2)}))
+
+		Expect(as("zhangsan").patch(ticket, `{"transition_id": 3, "suggestion": "同意"}`).ok()).To(Equal(""))
+		Expect(as("guiji").get(ticket + "/transitions").ok()).To(Equal(map[string]any{"value": []any{map[string]any{
+			"transition_id": 0.0, "transition_name": "接单", "is_accept": true, "in_add_node": false, "field_require_check": false,
+			"alert_enable": false, "enable_alert": false, "alert_text": "", "attribute_type_id": 3.0,
+		}}}))
+		as("guiji").patch(ticket, `{"transition_id": 5}`).refused("AcceptFirst", "ops")
+		Expect(as("guiji").post(ticket+"/accept", "").ok()).To(BeTrue())
+		as("wangwu").post(ticket+"/accept", "").refused("NotParticipant", "wangwu")
+		as("guiji").patch(ticket, `{"transition_id": 5}`).ok()
+		Eventually(func() any { return detail(ticket, "lilei")["state_id"] }).Should(BeEquivalentTo(5))
+
+		Expect(as("lilei").patch(ticket, `{"transition_id": 7}`).ok()).To(Equal(""))
+		Expect(detail(ticket, "lilei")).To(keys(Keys{
+			"act_state_id": BeEquivalentTo(4), "participant_type_id": BeEquivalentTo(1), "participant": Equal(""),
+		}))
+		as("lilei").patch(ticket, `{"transition_id": 7}`).refused("NotParticipant", "ended")
+		as("lilei").post(ticket+"/comments", `{"suggestion": "thanks"}`).ok()
+
+		logs := as("lilei").get(ticket + "/flowlogs?per_page=3").ok()
+		Expect(logs).To(keys(Keys{"total": BeEquivalentTo(7), "per_page": BeEquivalentTo(3), "value": HaveLen(3)}))
+		newest := logs.(map[string]any)["value"].([]any)
+		Expect(newest[0]).To(keys(Keys{"intervene_type_id": BeEquivalentTo(5), "transition": keys(Keys{"transition_name": Equal("新增评论")})}))
+		Expect(newest[2]).To(keys(Keys{
+			"participant_type_id": BeEquivalentTo(6), "participant": Equal("grant_vpn.py"), "suggestion": ContainSubstring("granted by ticket"),
+		}))
+		steps := as("lilei").get(ticket + "/flowsteps").ok().(map[string]any)
+		Expect(steps["current_state_id"]).To(BeEquivalentTo(6))
+		Expect(steps["value"]).To(HaveLen(6))
+	})
+
+	It("waits at a script that failed until it is retried", func() {
+		id := as("lilei").post("tickets", `{"workflow_id": 2, "transition_id": 21}`).ok().(map[string]any)["ticket_id"]
+		ticket := fmt.Sprintf("tickets/%v", id)
+		Eventually(func() any { return detail(ticket, "lilei")["script_run_last_result"] }).Should(BeFalse())
+		Expect(detail(ticket, "lilei")).To(keys(Keys{"state_id": BeEquivalentTo(22), "participant_type_id": BeEquivalentTo(6)}))
+		Expect(as("lilei").post(ticket+"/retry_script", "").Msg).To(Equal("Ticket script retry start successful"))
+		Eventually(func() any {
+			return as("lilei").get(ticket + "/flowlogs").ok().(map[string]any)["total"]
+		}).Should(BeEquivalentTo(3), "the opening and two failed runs")
+	})
+
+	It("can be forced into a state by an administrator alone", func() {
+		ticket := open(3)
+		as("lilei").put(ticket+"/state", `{"state_id": 5}`).refused("NotAllowed", "lilei")
+		as("admin").put(ticket+"/state", `{"state_id": 42}`).refused("UnknownState", "42")
+		Expect(as("admin").put(ticket+"/state", `{"state_id": 5}`).ok()).To(Equal(""))
+		Expect(as("lilei").get("tickets/states?ticket_ids=" + strings.TrimPrefix(ticket, "tickets/")).ok()).To(
+			HaveKeyWithValue(strings.TrimPrefix(ticket, "tickets/"), keys(Keys{"state_id": BeEquivalentTo(5)})))
+	})
+})
+
+var _ = Describe("What is not right", func() {
+	DescribeTable("credentials are refused", func(c caller, reason, about string) {
+		c.get("tickets?category=all").refused(reason, about)
+	},
+		Entry("without an appname", as("lilei").with("appname", ""), "MissingCredentials", "appname"),
+		Entry("without a timestamp", as("lilei").with("timestamp", ""), "MissingCredentials", "timestamp"),
+		Entry("without a signature", as("lilei").with("signature", ""), "MissingCredentials", "signature"),
+		Entry("of an unknown application", as("lilei").through("nobody"), "UnknownApplication", "nobody"),
+		Entry("with a wrong signature", as("lilei").with("signature", "0123"), "BadSignature", "signature"),
+		Entry("of another time", as("lilei").with("timestamp", "1500000000"), "BadSignature", "signature"),
+		Entry("of an application whose secret is not marked", as("lilei").through("tokenless"), "BadSignature", "tokenless"),
+		Entry("for an unknown user", as("stranger"), "UnknownUser", "stranger"),
+		Entry("for a user who has left", as("gone"), "UnknownUser", "gone"),
+		Entry("for a reserved name", as("loonrobot"), "UnknownUser", "loonrobot"),
+	)
+
+	DescribeTable("a new ticket is refused", func(body, reason, about string) {
+		as("lilei").post("tickets", body).refused(reason, about)
+	},
+		Entry("with nothing in its body", ``, "BadBody", "empty"),
+		Entry("with a body that is no JSON", `{no`, "BadBody", "JSON"),
+		Entry("with a body that is no object", `[]`, "BadBody", "JSON"),
+		Entry("without a workflow", `{"transition_id": 1}`, "BadParameter", "workflow_id"),
+		Entry("with a boolean for an id", `{"workflow_id": true, "transition_id": 1}`, "BadParameter", "workflow_id"),
+		Entry("of an unknown workflow", `{"workflow_id": 99, "transition_id": 1}`, "UnknownWorkflow", "99"),
+		Entry("of a workflow that is not sound", `{"workflow_id": 3, "transition_id": 31}`, "WorkflowNotReady", "nowhere"),
+		Entry("by a transition of another state", `{"workflow_id": 1, "transition_id": 3}`, "UnknownTransition", "3"),
+		Entry("with fields missing", `{"workflow_id": 1, "transition_id": 1}`, "MissingFields", "title, days"),
+		Entry("with a wrong value", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 2.7}`, "InvalidFields", "days"),
+		Entry("with a value out of bounds", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 31}`, "InvalidFields", "days"),
+		Entry("with an unknown parent", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 1, "parent_ticket_id": 987654}`, "UnknownTicket", "987654"),
+	)
+
+	DescribeTable("a list is refused", func(query, about string) {
+		as("lilei").get("tickets?"+query).refused("BadParameter", about)
+	},
+		Entry("without a category", "", "category"),
+		Entry("with an unknown category", "category=mine", "category"),
+		Entry("with a page that is no number", "category=all&page=x", "page"),
+		Entry("with pages of nothing", "category=all&per_page=0", "per_page"),
+		Entry("with pages too large", "category=all&per_page=20001", "per_page"),
+		Entry("with ids that are none", "category=all&ticket_ids=a", "ticket_ids"),
+		Entry("with a time that is none", "category=all&create_start=soon", "create_start"),
+	)
+
+	It("is told to who may not look", func() {
+		ticket := open(2)
+		for _, read := range []string{"", "/flowlogs", "/flowsteps", "/participant_info"} {
+			as("wangwu").get(ticket+read).refused("NotAllowed", "wangwu")
+		}
+		as("wangwu").post(ticket+"/comments", `{"suggestion": "x"}`).refused("NotAllowed", "wangwu")
+		as("wangwu").patch(ticket, `{"transition_id": 3}`).refused("NotParticipant", "wangwu")
+		as("lilei").through("narrow").get(ticket).refused("UnknownTicket", strings.TrimPrefix(ticket, "tickets/"))
+		as("lilei").through("narrow").post("tickets", `{"workflow_id": 1, "transition_id": 1}`).refused("UnknownWorkflow", "1")
+		as("").get(ticket).refused("MissingCredentials", "username")
+	})
+
+	It("has proper statuses where the application wants them", func() {
+		Expect(as("lilei").through("old").get("tickets/987654").status).To(Equal(http.StatusNotFound))
+		Expect(as("lilei").through("old").with("signature", "0123").get("tickets/1").status).To(Equal(http.StatusUnauthorized))
+		Expect(as("lilei").get("nothing").status).To(Equal(http.StatusNotFound))
+		Expect(as("lilei").send(http.MethodDelete, "tickets/1/accept", "").status).To(Equal(http.StatusMethodNotAllowed))
+	})
+
+	It("is an unknown key where the endpoint is strict", func() {
+		as("admin").put(open(1)+"/state", `{"state_id": 5, "colour": "red"}`).refused("UnknownKey", "colour")
+	})
+})
+
+var _ = Describe("Clients as they are seen on the wire", func() {
+	It("may send forms and ids as text", func() {
+		form := as("lilei").with("Content-Type", "application/x-www-form-urlencoded")
+		form.post("tickets", "workflow_id=1&transition_id=1&title=form&days=3&username=ignored").ok()
+		as("lilei").post("tickets", `{"workflow_id": "1", "transition_id": "1", "title": "text", "days": "3"}`).ok()
+		as("lilei").send(http.MethodGet, "tickets?category=all&unknown=&username=x", "{}").ok()
+	})
+
+	It("may repeat a request that has a key", func() {
+		once := as("lilei").with("Idempotency-Key", "once")
+		body := `{"workflow_id": 1, "transition_id": 1, "title": "once", "days": 1}`
+		first, again := once.post("tickets", body).ok(), once.post("tickets", body).ok()
+		Expect(again).To(Equal(first))
+		ticket := open(1)
+		for range 3 {
+			as("lilei").with("Idempotency-Key", "said").post(ticket+"/comments", `{"suggestion": "said once"}`).ok()
+		}
+		Expect(as("lilei").get(ticket + "/flowlogs").ok()).To(keys(Keys{"total": BeEquivalentTo(2)}))
+	})
+
+	It("may be of the old release", func() {
+		ticket := open(4)
+		old := as("lilei").through("old")
+		Expect(old.post(ticket+"/comments", `{"suggestion": "x"}`)).To(HaveField("Msg", "add ticket comment successful"))
+		old.post(ticket+"/comments", `{}`).refused("BadParameter", "suggestion")
+		Expect(as("zhangsan").through("old").patch(ticket, `{"transition_id": 3}`).ok()).To(Equal(map[string]any{"value": true}))
+		Expect(as("guiji").through("old").post(ticket+"/accept", "").ok()).To(BeEmpty())
+	})
+
+	It("find what they have just done in every list", func() {
+		ticket := open(6)
+		id := strings.TrimPrefix(ticket, "tickets/")
+		for user, category := range map[string]string{"lilei": "owner", "zhangsan": "duty"} {
+			Expect(as(user).get("tickets?category=" + category + "&ticket_ids=" + id).ok()).To(keys(Keys{"total": BeEquivalentTo(1)}))
+		}
+		as("zhangsan").patch(ticket, `{"transition_id": 3}`).ok()
+		Expect(as("zhangsan").get("tickets?category=duty&ticket_ids=" + id).ok()).To(keys(Keys{"total": BeEquivalentTo(0)}))
+		Expect(as("zhangsan").get("tickets?category=worked&ticket_ids=" + id).ok()).To(keys(Keys{"total": BeEquivalentTo(1)}))
+		Expect(as("wangwu").get("tickets?category=all&is_end=0&state_ids=3&ticket_ids=" + id).ok()).To(keys(Keys{
+			"total": BeEquivalentTo(1),
+			"value": ConsistOf(keys(Keys{
+				"workflow": keys(Keys{"workflow_name": Equal("VPN申请")}), "workflow_info": keys(Keys{"workflow_id": BeEquivalentTo(1)}),
+				"state":            keys(Keys{"state_id": BeEquivalentTo(3)}),
+				"participant_info": keys(Keys{"participant_type_id": BeEquivalentTo(2), "participant_type_name": Equal("多人"), "participant_alias": Equal("轨迹,王五")}),
+			})),
+		}))
+	})
+})
+
+var _ = Describe("Many at the same moment", func() {
+	together := func(n int, do func(i int)) {
+		var group sync.WaitGroup
+		for i := range n {
+			group.Go(func() {
+				defer GinkgoRecover()
+				do(i)
+			})
+		}
+		group.Wait()
+	}
+
+	It("lets exactly one of two handle a ticket, and tells the other why", func() {
+		for range 5 {
+			id := as("lilei").post("tickets", `{"workflow_id": 4, "transition_id": 41}`).ok().(map[string]any)["ticket_id"]
+			ticket := fmt.Sprintf("tickets/%v", id)
+			answers := make([]answer, 2)
+			together(2, func(i int) { answers[i] = as([]string{"guiji", "wangwu"}[i]).patch(ticket, `{"transition_id": 42}`) })
+			Expect(answers).To(ConsistOf(HaveField("Code", 0), HaveField("Reason", "NotParticipant")))
+			Expect(as("lilei").get(ticket + "/flowlogs").ok()).To(keys(Keys{"total": BeEquivalentTo(2)}))
+		}
+	})
+
+	It("records each of twenty comments once", func() {
+		ticket := open(7)
+		together(20, func(i int) {
+			as("lilei").post(ticket+"/comments", fmt.Sprintf(`{"suggestion": "comment %02d"}`, i)).ok()
+		})
+		logs := as("lilei").get(ticket + "/flowlogs?per_page=100").ok().(map[string]any)["value"].([]any)
+		said := map[string]int{}
+		for _, log := range logs {
+			said[log.(map[string]any)["suggestion"].(string)]++
+		}
+		for i := range 20 {
+			Expect(said).To(HaveKeyWithValue(fmt.Sprintf("comment %02d", i), 1))
+		}
+	})
+})
+
+var _ = Describe("A workflow", func() {
+	It("shows its start state, what can be done there, and its form", func() {
+		Expect(as("lilei").get("workflows/1/init_state").ok()).To(keys(Keys{
+			"id": BeEquivalentTo(1), "type_id": BeEquivalentTo(1), "participant_type_id": BeEquivalentTo(5), "participant": Equal("creator"),
+			"transition": HaveLen(2),
+			"field_list": ConsistOf(
+				keys(Keys{"field_key": Equal("title"), "field_attribute": BeEquivalentTo(2)}),
+				keys(Keys{"field_key": Equal("days"), "field_type_id": BeEquivalentTo(10), "field_attribute": BeEquivalentTo(2)}),
+				keys(Keys{"field_key": Equal("region"), "field_choice": Equal(map[string]any{"1": "中国", "2": "美国"}), "default_value": Equal("1")}),
+				keys(Keys{"field_key": Equal("reason"), "field_type_id": BeEquivalentTo(55)}),
+			),
+		}))
+	})
+
+	It("shows its states, and one of them", func() {
+		states := as("lilei").get("workflows/1/states").ok().(map[string]any)
+		Expect(states["total"]).To(BeEquivalentTo(6))
+		Expect(states["value"].([]any)[2]).To(keys(Keys{
+			"id": BeEquivalentTo(3), "distribute_type_id": BeEquivalentTo(1), "participant_type_id": BeEquivalentTo(4),
+			"participant_info": keys(Keys{"participant_type_name": Equal("角色"), "participant_alias": Equal("运维")}),
+		}))
+		Expect(as("lilei").get("workflows/states/4").ok()).To(keys(Keys{"name": Equal("授权脚本-自动执行中"), "participant_type_id": BeEquivalentTo(6)}))
+		as("lilei").get("workflows/states/999").refused("UnknownState", "999")
+		as("lilei").get("workflows/999/states").refused("UnknownWorkflow", "999")
+	})
+})
