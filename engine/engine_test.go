@@ -211,6 +211,11 @@ func (w *walker) at(state v1alpha1.Name, users string) *walker {
 	return w
 }
 
+// opening is a ticket of the workflow that was opened so long ago.
+func opening(creator string, ago time.Duration) enginetest.Opening {
+	return enginetest.Opening{Namespace: "it", Workflow: "vpn", Creator: creator, At: start.Add(-ago)}
+}
+
 func TestATicketsWholeLife(t *testing.T) {
 	w := newWalker(t, vpn)
 	w.mustOpen("submit", v1alpha1.JSONObject{"days": "5", "region": int64(1)}).at("lead", "zhangsan")

@@ -1,0 +1,268 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package engine_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// atOps brings a ticket to two people of operations, one of whom must claim it.
+func atOps(t *testing.T) *walker {
+	t.Helper()
+	w := newWalker(t, vpn).mustOpen("submit", v1alpha1.JSONObject{"days": int64(2)})
+	return w.must("zhangsan", take("approve")).at("ops", "guiji,wangwu")
+}
+
+// atBoard brings a ticket to three people who all vote.
+func atBoard(t *testing.T) *walker {
+	t.Helper()
+	w := newWalker(t, vpn).mustOpen("submit", v1alpha1.JSONObject{"days": int64(9)})
+	return w.must("zhangsan", take("approve")).at("board", "b1,b2,b3")
+}
+
+func TestRefusals(t *testing.T) {
+	to := func(kind v1alpha1.ActionType, target v1alpha1.UserName) v1alpha1.TicketAction {
+		return v1alpha1.TicketAction{Type: kind, Target: target}
+	}
+	by := func(a v1alpha1.TicketAction, who v1alpha1.RequestedBy) v1alpha1.TicketAction {
+		a.By = who
+		return a
+	}
+	cases := map[string]struct {
+		actor  v1alpha1.UserName
+		action v1alpha1.TicketAction
+		want   engine.Reason
+	}{
+		"who is not a participant cannot handle":                  {"lilei", take("done"), engine.ReasonNotParticipant},
+		"of several participants one must claim first":            {"guiji", take("done"), engine.ReasonAcceptFirst},
+		"who is not a participant cannot claim":                   {"lilei", do(v1alpha1.ActionAccept), engine.ReasonNotParticipant},
+		"a reserved name never acts":                              {"loonrobot", take("done"), engine.ReasonUnknownUser},
+		"an unknown user never acts":                              {"stranger", take("done"), engine.ReasonUnknownUser},
+		"who has left never acts":                                 {"gone", take("done"), engine.ReasonUnknownUser},
+		"an unknown application vouches for nobody":               {"guiji", by(take("done"), v1alpha1.RequestedBy{Application: "ghost"}), engine.ReasonUnknownApplication},
+		"an application without the workflow knows no ticket":     {"guiji", by(take("done"), v1alpha1.RequestedBy{Application: "narrow"}), engine.ReasonUnknownTicket},
+		"a Kubernetes user is nobody else":                        {"guiji", by(take("done"), v1alpha1.RequestedBy{User: "oidc:lilei"}), engine.ReasonNotAllowed},
+		"who has nothing to do with it cannot comment":            {"other", do(v1alpha1.ActionComment), engine.ReasonNotAllowed},
+		"a state cannot be forced by who is no admin":             {"guiji", v1alpha1.TicketAction{Type: v1alpha1.ActionSetState, State: "end"}, engine.ReasonNotAllowed},
+		"an unknown state cannot be forced":                       {"admin", v1alpha1.TicketAction{Type: v1alpha1.ActionSetState, State: "moon"}, engine.ReasonUnknownState},
+		"nothing can be delivered to an unknown user":             {"guiji", to(v1alpha1.ActionDeliver, "stranger"), engine.ReasonUnknownUser},
+		"nothing can be delivered to who has left":                {"guiji", to(v1alpha1.ActionDeliver, "gone"), engine.ReasonUnknownUser},
+		"nothing can be delivered to a reserved name":             {"guiji", to(v1alpha1.ActionDeliver, "hook"), engine.ReasonUnknownUser},
+		"an end of add_node needs a beginning":                    {"guiji", do(v1alpha1.ActionEndAddSigner), engine.ReasonNotInAddNode},
+		"only the creator retreats":                               {"guiji", do(v1alpha1.ActionRetreat), engine.ReasonNotCreator},
+		"a state that does not allow it is not retreated from":    {"lilei", do(v1alpha1.ActionRetreat), engine.ReasonNotRetreatable},
+		"who is no admin does not close a ticket under way":       {"lilei", do(v1alpha1.ActionClose), engine.ReasonNotAllowed},
+		"without a failed script there is nothing to retry":       {"lilei", do(v1alpha1.ActionRetryScript), engine.ReasonNotRetryable},
+		"a hook is not called back where none is waited for":      {"guiji", do(v1alpha1.ActionHookCallback), engine.ReasonNotWaitingForHook},
+		"an unknown key is refused among fields":                  {"lilei", v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Fields: v1alpha1.JSONObject{"state_id": int64(1)}}, engine.ReasonUnknownKey},
+		"a wrong value is refused among fields":                   {"lilei", v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Fields: v1alpha1.JSONObject{"days": "many"}}, engine.ReasonInvalidFields},
+		"a comment that is too long is refused, never cut":        {"lilei", v1alpha1.TicketAction{Type: v1alpha1.ActionComment, Comment: strings.Repeat("长", 10_001)}, engine.ReasonTooLarge},
+		"a ticket is not deleted by who is no admin":              {"lilei", do(v1alpha1.ActionDelete), engine.ReasonNotAllowed},
+		"delivering as an administrator is for administrators":    {"guiji", v1alpha1.TicketAction{Type: v1alpha1.ActionDeliver, Target: "lilei", AsAdministrator: true}, engine.ReasonNotAllowed},
+		"a transition that means another state is not taken here": {"guiji", v1alpha1.TicketAction{Type: v1alpha1.ActionTransition, Transition: "done", FromState: "lead"}, engine.ReasonAcceptFirst},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := atOps(t)
+			before := w.s
+			refusal := w.try(tc.actor, tc.action)
+			if refusal == nil || refusal.Reason != tc.want {
+				t.Fatalf("got %v, want %s", refusal, tc.want)
+			}
+			if refusal.Message == "" {
+				t.Error("the refusal does not say what it is about")
+			}
+			if diff := cmp.Diff(before, w.s); diff != "" {
+				t.Errorf("a refusal changed the ticket (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestATransitionOfAnotherStateIsUnknown(t *testing.T) {
+	w := atOps(t).must("guiji", do(v1alpha1.ActionAccept))
+	for _, action := range []v1alpha1.TicketAction{take("approve"), take("#9"), {Type: v1alpha1.ActionTransition, Transition: "done", FromState: "lead"}} {
+		if r := w.try("guiji", action); r == nil || r.Reason != engine.ReasonUnknownTransition {
+			t.Errorf("%+v: got %v, want UnknownTransition", action, r)
+		}
+	}
+}
+
+func TestOpening(t *testing.T) {
+	three := int32(3)
+	cases := map[string]struct {
+		change     func(w *walker)
+		transition v1alpha1.Name
+		fields     v1alpha1.JSONObject
+		want       engine.Reason
+		about      string
+	}{
+		"all that is missing and wrong is told at once": {nil, "submit", v1alpha1.JSONObject{"region": "9", "rate": "x"}, engine.ReasonMissingFields, "days; invalid fields: region \"9\""},
+		"a value must satisfy its rule":                 {nil, "submit", v1alpha1.JSONObject{"days": int64(31)}, engine.ReasonInvalidFields, "days"},
+		"an empty value is a missing one (Q46)":         {nil, "submit", v1alpha1.JSONObject{"days": ""}, engine.ReasonMissingFields, "days"},
+		"an unknown transition does not open":           {nil, "approve", v1alpha1.JSONObject{"days": int64(1)}, engine.ReasonUnknownTransition, "approve"},
+		"of several transitions one must be named":      {nil, "", v1alpha1.JSONObject{"days": int64(1)}, engine.ReasonUnknownTransition, "several"},
+		"a suspended workflow opens nothing":            {func(w *walker) { w.graph.Spec.Suspend = true }, "submit", v1alpha1.JSONObject{"days": int64(1)}, engine.ReasonWorkflowNotReady, "suspended"},
+		"who is not among the users may not": {func(w *walker) {
+			w.graph.Spec.Creation = &v1alpha1.CreationRule{Users: []v1alpha1.UserName{"guiji"}}
+		}, "submit", nil, engine.ReasonNotAllowed, "users"},
+		"who is in no such department may not": {func(w *walker) {
+			w.graph.Spec.Creation = &v1alpha1.CreationRule{Departments: []v1alpha1.ObjectName{"board"}}
+		}, "submit", nil, engine.ReasonNotAllowed, "department"},
+		"who plays no such role may not": {func(w *walker) {
+			w.graph.Spec.Creation = &v1alpha1.CreationRule{UserRoles: []v1alpha1.ObjectName{"ops"}}
+		}, "submit", nil, engine.ReasonNotAllowed, "role"},
+		"the limit counts inclusively (Q19)": {func(w *walker) {
+			w.graph.Spec.Creation = &v1alpha1.CreationRule{Limit: &v1alpha1.CreationLimit{Count: &three}}
+			w.graph.Spec.Creation.Limit.Period.Duration = time.Hour
+			for _, ago := range []time.Duration{time.Hour, time.Minute, 0} {
+				w.dir.Opened = append(w.dir.Opened, opening("lilei", ago))
+			}
+			w.dir.Opened = append(w.dir.Opened, opening("guiji", 0), opening("lilei", 2*time.Hour))
+		}, "submit", nil, engine.ReasonLimitReached, "no more than 3"},
+		"nobody would act: the leader has left (Q33)": {func(w *walker) {
+			leader := w.dir.Users["zhangsan"]
+			leader.Active = false
+			w.dir.Users["zhangsan"] = leader
+		}, "submit", v1alpha1.JSONObject{"days": int64(1)}, engine.ReasonNoParticipants, "lead"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWalker(t, vpn)
+			if tc.change != nil {
+				tc.change(w)
+			}
+			refusal := w.open(tc.transition, tc.fields)
+			if refusal == nil || refusal.Reason != tc.want || !strings.Contains(refusal.Message, tc.about) {
+				t.Errorf("got %v, want %s about %q", refusal, tc.want, tc.about)
+			}
+		})
+	}
+}
+
+func TestADraftIsItsCreators(t *testing.T) {
+	w := newWalker(t, vpn).mustOpen("save", nil).at("new", "lilei")
+	if w.s.Status.Progress != v1alpha1.ProgressDraft {
+		t.Errorf("got %s, want Draft", w.s.Status.Progress)
+	}
+	w.must("lilei", v1alpha1.TicketAction{Type: v1alpha1.ActionTransition, Transition: "submit", Fields: v1alpha1.JSONObject{"title": "t", "days": int64(2)}})
+	w.at("lead", "zhangsan").must("zhangsan", take("reject")).at("new", "lilei")
+	if w.s.Status.Progress != v1alpha1.ProgressRefused {
+		t.Errorf("got %s, want Refused whatever the destination", w.s.Status.Progress)
+	}
+}
+
+func TestWhatAFormDoesNotAllowIsNotStored(t *testing.T) {
+	w := newWalker(t, vpn).mustOpen("submit", v1alpha1.JSONObject{"days": int64(2), "ghost": "x"})
+	w.must("zhangsan", v1alpha1.TicketAction{Type: v1alpha1.ActionTransition, Transition: "approve", Fields: v1alpha1.JSONObject{"days": int64(30)}})
+	// days is not on the leader's form: neither stored, nor seen by the route (Q48).
+	w.at("ops", "guiji,wangwu")
+	if diff := cmp.Diff(v1alpha1.JSONObject{"days": int64(2)}, w.s.Status.Fields); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAbsentValueNeverGoesTheEasyWay(t *testing.T) {
+	w := newWalker(t, vpn).mustOpen("submit", v1alpha1.JSONObject{"days": int64(2)})
+	w.must("admin", v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Clear: []v1alpha1.FormFieldName{"days"}})
+	if r := w.try("zhangsan", take("approve")); r == nil || r.Reason != engine.ReasonConditionFailed {
+		t.Errorf("got %v, want ConditionFailed", r)
+	}
+}
+
+func TestVotes(t *testing.T) {
+	t.Run("a refusal decides at once", func(t *testing.T) {
+		w := atBoard(t).must("b2", take("refuse")).at("end", "")
+		if w.s.Status.Progress != v1alpha1.ProgressRefused || !engine.Ended(w.graph, &w.s.Status) {
+			t.Errorf("got %s, want Refused and ended (Q20)", w.s.Status.Progress)
+		}
+	})
+	t.Run("votes can be revised until the ticket moves", func(t *testing.T) {
+		w := atBoard(t).must("b1", take("agree")).at("board", "b2,b3")
+		if got := len(engine.Options(w.graph, w.s, "b1")); got != 2 {
+			t.Errorf("who has voted has %d options, want 2", got)
+		}
+		w.must("b1", take("agree")).at("board", "b2,b3").must("b1", take("refuse")).at("end", "")
+	})
+	t.Run("a seat is handed over", func(t *testing.T) {
+		w := atBoard(t).must("b1", v1alpha1.TicketAction{Type: v1alpha1.ActionDeliver, Target: "other"}).at("board", "b2,b3,other")
+		w.must("b2", take("agree")).must("b3", take("agree")).must("other", take("agree")).at("ops", "guiji,wangwu")
+	})
+	t.Run("a forced state leaves no vote behind (Q15)", func(t *testing.T) {
+		w := atBoard(t).must("b1", take("agree"))
+		w.must("admin", v1alpha1.TicketAction{Type: v1alpha1.ActionSetState, State: "ops"}).at("ops", "guiji,wangwu")
+		if len(w.s.Status.Votes) != 0 {
+			t.Errorf("votes stayed: %v", w.s.Status.Votes)
+		}
+	})
+}
+
+func TestAddedSignersNest(t *testing.T) {
+	ask := func(target v1alpha1.UserName) v1alpha1.TicketAction {
+		return v1alpha1.TicketAction{Type: v1alpha1.ActionAddSigner, Target: target}
+	}
+	w := atOps(t).must("guiji", ask("lilei")).at("ops", "lilei").must("lilei", ask("other")).at("ops", "other")
+	if r := w.try("other", take("done")); r == nil || r.Reason != engine.ReasonInAddNode {
+		t.Errorf("got %v, want InAddNode", r)
+	}
+	w.must("other", do(v1alpha1.ActionEndAddSigner)).at("ops", "lilei").must("lilei", do(v1alpha1.ActionEndAddSigner)).at("ops", "guiji")
+	w.must("guiji", take("done")).at("grant", "")
+}
+
+func TestTimersFireOnce(t *testing.T) {
+	w := atOps(t)
+	if due, next := engine.Due(w.graph, w.s, w.now); due != nil || !next.Equal(start.Add(24*time.Hour)) {
+		t.Fatalf("got %v at %s, want nothing before %s", due, next, start.Add(24*time.Hour))
+	}
+	w.must("lilei", do(v1alpha1.ActionComment)) // does not void it (Q22)
+	w.now = start.Add(24 * time.Hour)
+	w.due().at("board", "b1,b2,b3")
+	again, refusal := engine.Decide(w.graph, w.s, engine.Command{Kind: engine.CommandTimer, Action: take("escalate")}, w.dir, w.now)
+	if refusal != nil || again.Status.HistoryCount != w.s.Status.HistoryCount {
+		t.Errorf("a timer of a state that was left fired: %v", refusal)
+	}
+}
+
+func TestTheSameActionTwiceChangesNothing(t *testing.T) {
+	w := atOps(t)
+	action := v1alpha1.TicketAction{ID: "the-same-id", Type: v1alpha1.ActionComment, Comment: "once"}
+	w.must("lilei", action)
+	before := w.s
+	w.must("lilei", action)
+	if diff := cmp.Diff(before, w.s); diff != "" {
+		t.Errorf("a repetition changed the ticket:\n%s", diff)
+	}
+}
+
+func TestAClosedTicketIsReopenedByAnAdministratorAlone(t *testing.T) {
+	w := atOps(t).must("admin", do(v1alpha1.ActionClose)).at("end", "")
+	if w.s.Status.Participants.Kind != v1alpha1.ParticipantsNone || w.s.Status.Progress != v1alpha1.ProgressClosed {
+		t.Errorf("got %s and %s, want None and Closed", w.s.Status.Participants.Kind, w.s.Status.Progress)
+	}
+	w.must("lilei", do(v1alpha1.ActionComment))
+	w.must("admin", v1alpha1.TicketAction{Type: v1alpha1.ActionSetState, State: "confirm"}).at("confirm", "lilei")
+	if w.s.Status.Progress != v1alpha1.ProgressInProgress {
+		t.Errorf("got %s, want InProgress (Q26)", w.s.Status.Progress)
+	}
+}
+
+func TestWhoMayLook(t *testing.T) {
+	w := atOps(t)
+	for user, want := range map[string]bool{"lilei": true, "zhangsan": true, "guiji": true, "admin": true, "other": false, "": false} {
+		if got := engine.CanView(w.graph, w.s, user, w.dir); got != want {
+			t.Errorf("%q: got %t, want %t", user, got, want)
+		}
+	}
+	w.graph.Spec.Visibility = v1alpha1.VisibilityEveryone
+	if !engine.CanView(w.graph, w.s, "", w.dir) {
+		t.Error("everyone may look, nobody in particular too")
+	}
+}
