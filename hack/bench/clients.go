@@ -119,7 +119,7 @@ func (r *restClient) call(ctx context.Context, method, path string, body any, da
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	answer := struct {
 		Code int             `json:"code"`
 		Msg  string          `json:"msg"`

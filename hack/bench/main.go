@@ -37,7 +37,7 @@ func run(each time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	up, address, err := startUp(folder)
 	if err != nil {
 		return err

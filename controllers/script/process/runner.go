@@ -86,11 +86,11 @@ func (r *Runner) await(ctx context.Context, cmd *exec.Cmd, timeout time.Duration
 		return exit, false, nil
 	case <-timer.C():
 		endGroup(cmd.Process.Pid)
-		_ = <-ended // it was killed: how it ended says nothing
+		<-ended //nolint:errcheck // it was killed: how it ended says nothing
 		return nil, true, nil
 	case <-ctx.Done():
 		endGroup(cmd.Process.Pid)
-		_ = <-ended // it was killed: how it ended says nothing
+		<-ended //nolint:errcheck // it was killed: how it ended says nothing
 		return nil, false, fmt.Errorf("shut down while a script ran: %w", context.Cause(ctx))
 	}
 }
