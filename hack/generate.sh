@@ -8,6 +8,7 @@ rm -f config/crd/bases/*.yaml
 gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 for part in manager apiserver; do
   sources=./controllers/...
-  [ $part = apiserver ] && sources=./apiserver/...
+  # All of the API server's markers stand above its backend.
+  [ $part = apiserver ] && sources=./apiserver/backend
   gen rbac:roleName=ticketflow-$part,fileName=$part-role.yaml paths=$sources output:rbac:artifacts:config=config/rbac
 done

@@ -20,8 +20,6 @@ import (
 	wire "ticketflow.dev/ticketflow/apiserver/rest"
 )
 
-// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
-
 // Options of the aggregated mount.
 type Options struct {
 	// BindAddress and Port to serve at.

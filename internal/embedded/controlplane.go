@@ -126,6 +126,8 @@ func (p *plane) startKubeAPIServer() error {
 func (p *plane) startControllerManager() error {
 	return p.children.start("kube-controller-manager", p.programs["kube-controller-manager"],
 		"--kubeconfig="+p.file("kube-controller-manager.kubeconfig"), "--leader-elect=false",
+		// Each controller under its own role: the shared one may hardly do anything.
+		"--use-service-account-credentials=true",
 		"--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(p.ports.ControllerManager),
 		"--controllers="+strings.Join([]string{"garbage-collector-controller", "namespace-controller", "clusterrole-aggregation-controller"}, ","))
 }
