@@ -67,7 +67,7 @@ func (r *Renderer) fieldList(ctx context.Context, t *v1alpha1.Ticket, graph *eng
 			shown[string(name)] = accessNumbers[v1alpha1.AccessReadOnly]
 		}
 	}
-	all := r.builtIn(ctx, t, graph)
+	all := r.builtIn(ctx, t, graph, noChoices(profile))
 	for _, field := range graph.Fields() {
 		rendered := renderField(field, profile)
 		rendered.Value = t.Status.Fields[string(field.Name)]
@@ -109,6 +109,14 @@ func choices(field *engine.Field) map[string]string {
 	return out
 }
 
+// noChoices is what a field without choices shows.
+func noChoices(profile v1alpha1.Profile) any {
+	if profile == v1alpha1.ProfileDocumented {
+		return asList(nil)
+	}
+	return map[string]string{}
+}
+
 func asList(choices map[string]string) []map[string]string {
 	if len(choices) == 0 {
 		return []map[string]string{}
@@ -117,7 +125,7 @@ func asList(choices map[string]string) []map[string]string {
 }
 
 // builtIn are the fields that every ticket has: rest-behaviour.md §4.3.
-func (r *Renderer) builtIn(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph) []wireField {
+func (r *Renderer) builtIn(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph, choice any) []wireField {
 	stateName, workflowName := "", workflowName(graph)
 	if state, ok := graph.State(t.Status.State); ok {
 		stateName = state.DisplayName
@@ -127,7 +135,7 @@ func (r *Renderer) builtIn(ctx context.Context, t *v1alpha1.Ticket, graph *engin
 		return wireField{
 			Key: key, Name: name, OrderID: order, TypeID: fieldTypeNumbers[v1alpha1.FieldString], Value: value,
 			Attribute: accessNumbers[v1alpha1.AccessReadOnly], Description: description,
-			Choice: map[string]string{}, BooleanLabels: map[string]string{}, Label: v1alpha1.JSONObject{},
+			Choice: choice, BooleanLabels: map[string]string{}, Label: v1alpha1.JSONObject{},
 		}
 	}
 	return []wireField{

@@ -176,6 +176,21 @@ var _ = Describe("Clients as they are seen on the wire", func() {
 		Expect(as("guiji").through("old").post(ticket+"/accept", "").ok()).To(BeEmpty())
 	})
 
+	It("see choices as their profile has them", func() {
+		ticket := open(4)
+		choices := func(c caller) []any {
+			var out []any
+			for _, field := range c.get(ticket).ok().(map[string]any)["value"].(map[string]any)["field_list"].([]any) {
+				out = append(out, field.(map[string]any)["field_choice"])
+			}
+			return out
+		}
+		Expect(choices(as("lilei"))).To(And(Not(BeEmpty()), HaveEach(BeEmpty()), HaveEach(BeAssignableToTypeOf([]any{}))))
+		Expect(choices(as("lilei").through("old"))).To(And(Not(BeEmpty()), HaveEach(BeAssignableToTypeOf(map[string]any{}))))
+		as("zhangsan").patch(ticket, `{"transition_id": 3}`).ok()
+		Expect(choices(as("guiji"))).To(ContainElement(Equal([]any{map[string]any{"1": "中国", "2": "美国"}})))
+	})
+
 	It("find what they have just done in every list", func() {
 		ticket := open(6)
 		id := strings.TrimPrefix(ticket, "tickets/")
