@@ -30,8 +30,11 @@ import (
 var (
 	environment             *envtest.Environment
 	manager, gateway, lilei client.Client
+	server                  client.Client // our own API server
 	count                   int
 )
+
+const apiserver = "system:serviceaccount:ticketflow-system:ticketflow-apiserver"
 
 func TestPolicy(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -50,9 +53,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 	// All may write everything of ours, so that only the policy stands in the
 	// way; the gateway may act as anybody besides.
-	grant(ctx, admin, "everything", []string{"system:serviceaccount:ticketflow-system:ticketflow-manager", "gateway", "lilei"}, []string{"*"}, "*")
+	grant(ctx, admin, "everything", []string{"system:serviceaccount:ticketflow-system:ticketflow-manager", apiserver, "gateway", "lilei"}, []string{"*"}, "*")
 	grant(ctx, admin, "actors", []string{"gateway"}, []string{"act-as"}, "actors")
 	manager, gateway, lilei = as("system:serviceaccount:ticketflow-system:ticketflow-manager"), as("gateway"), as("lilei")
+	server = as(apiserver)
 
 	// The policy takes a moment to be in force.
 	Eventually(func() error { return lilei.Create(ctx, ticket(func(t *v1alpha1.Ticket) { t.Spec.By.User = "admin" })) }).
@@ -149,6 +153,7 @@ var _ = Describe("Who opens a ticket", func() {
 	It("may speak for oneself, and for others by the verb act-as", func(ctx SpecContext) {
 		Expect(lilei.Create(ctx, ticket(nil))).To(Succeed())
 		Expect(gateway.Create(ctx, ticket(byApplication))).To(Succeed())
+		Expect(server.Create(ctx, ticket(byApplication))).To(Succeed())
 	})
 })
 
@@ -177,8 +182,10 @@ var _ = Describe("Who asks for an action", func() {
 		Expect(patch(ctx, lilei, t, func(t *v1alpha1.Ticket) { t.Spec.Action = action(nil) })).To(Succeed())
 		Expect(lilei.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
 		for _, fields := range []v1alpha1.JSONObject{{"days": int64(30)}, {"hours": int64(1)}, nil} {
-			err := patch(ctx, gateway, t, func(t *v1alpha1.Ticket) { t.Spec.Action.Fields = fields })
-			Expect(apierrors.IsForbidden(err) || apierrors.IsInvalid(err)).To(BeTrue(), "%v: %v", fields, err)
+			for _, c := range []client.Client{gateway, server} {
+				err := patch(ctx, c, t, func(t *v1alpha1.Ticket) { t.Spec.Action.Fields = fields })
+				Expect(apierrors.IsForbidden(err) || apierrors.IsInvalid(err)).To(BeTrue(), "%v: %v", fields, err)
+			}
 		}
 	})
 })
@@ -199,8 +206,10 @@ var _ = Describe("A ticket that is there", func() {
 		t := ticket(nil)
 		Expect(lilei.Create(ctx, t)).To(Succeed())
 		for what, change := range frozen {
-			err := patch(ctx, lilei, t, change)
-			Expect(apierrors.IsForbidden(err) || apierrors.IsInvalid(err)).To(BeTrue(), "%s: %v", what, err)
+			for _, c := range []client.Client{lilei, gateway, server} {
+				err := patch(ctx, c, t, change)
+				Expect(apierrors.IsForbidden(err) || apierrors.IsInvalid(err)).To(BeTrue(), "%s: %v", what, err)
+			}
 		}
 		Expect(patch(ctx, lilei, t, func(t *v1alpha1.Ticket) { t.Annotations = map[string]string{"example.com/note": "mine"} })).To(Succeed())
 		Expect(manager.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
