@@ -92,7 +92,6 @@ func connect(config *restclient.Config, o *Options) (*backend.Backend, client.Re
 
 func mux(api http.Handler, ready *readiness) http.Handler {
 	m := http.NewServeMux()
-	m.Handle("/", api)
 	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := ready.check(r.Context()); err != nil {
