@@ -107,7 +107,7 @@ func (t *turn) act(action v1alpha1.TicketAction) *Refusal {
 	if !ok {
 		return refuse(ReasonBadParameter, "there is no action %q", action.Type)
 	}
-	if r := Speaks(t.s.Namespace, t.graph.Name, string(action.Actor), action.By, t.dir); r != nil {
+	if r := t.speaks(); r != nil {
 		return r
 	}
 	if r := checkComment(action.Comment); r != nil {
@@ -118,6 +118,19 @@ func (t *turn) act(action v1alpha1.TicketAction) *Refusal {
 	}
 	t.remember(v1alpha1.RecentAction{ID: action.ID, Outcome: v1alpha1.ActionApplied})
 	return nil
+}
+
+// speaks says whether the action may be asked on this word. A call-back comes
+// from a machine: its application must be allowed the workflow, or the API
+// server has checked the hook's own token (decisions.md §4).
+func (t *turn) speaks() *Refusal {
+	if t.action.Type != v1alpha1.ActionHookCallback {
+		return Speaks(t.s.Namespace, t.graph.Name, string(t.actor), t.action.By, t.dir)
+	}
+	if t.action.By.User == v1alpha1.HookUser {
+		return nil
+	}
+	return mayUse(t.s.Namespace, t.graph.Name, t.action.By.Application, t.dir)
 }
 
 func checkComment(comment string) *Refusal {

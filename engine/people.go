@@ -41,9 +41,11 @@ func isAdmin(g *Graph, user string, dir Directory) bool {
 	if user == "" {
 		return false
 	}
-	if slices.Contains(g.Admins(), user) {
-		return true
-	}
+	return slices.Contains(g.Admins(), user) || IsAdministrator(user, dir)
+}
+
+// IsAdministrator says whether a user is an active administrator.
+func IsAdministrator(user string, dir Directory) bool {
 	person, ok := dir.User(user)
 	return ok && person.Active && person.Administrator
 }
@@ -66,15 +68,23 @@ func CanIntervene(g *Graph, user string, by v1alpha1.RequestedBy, dir Directory)
 // are allowed; or the Kubernetes identity is that user's.
 func Speaks(namespace, workflow, user string, by v1alpha1.RequestedBy, dir Directory) *Refusal {
 	if by.Application != "" {
-		application, ok := dir.Application(by.Application)
-		if !ok {
-			return refuse(ReasonUnknownApplication, "there is no application %q", by.Application)
-		}
-		if !application.MayUse(namespace, workflow) {
-			return refuse(ReasonUnknownTicket, "there is no such ticket")
+		if r := mayUse(namespace, workflow, by.Application, dir); r != nil {
+			return r
 		}
 	}
 	return SpeaksFor(user, by, dir)
+}
+
+// mayUse refuses an application that is not allowed the workflow, telling nothing.
+func mayUse(namespace, workflow, name string, dir Directory) *Refusal {
+	application, ok := dir.Application(name)
+	if !ok {
+		return refuse(ReasonUnknownApplication, "there is no application %q", name)
+	}
+	if !application.MayUse(namespace, workflow) {
+		return refuse(ReasonUnknownTicket, "there is no such ticket")
+	}
+	return nil
 }
 
 // SpeaksFor is Speaks where no workflow is concerned.

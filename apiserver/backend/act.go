@@ -27,6 +27,9 @@ func (b *Backend) Act(ctx context.Context, c Caller, t *v1alpha1.Ticket, action 
 		return nil, err
 	}
 	action.ID, action.Actor, action.By = id, v1alpha1.UserName(c.User), c.By()
+	if action.Type == v1alpha1.ActionHookCallback {
+		action.Actor = v1alpha1.HookUser // a machine: whoever it names as user does not count
+	}
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
 	name := nameOf(t)
@@ -65,7 +68,7 @@ func (b *Backend) attempt(ctx context.Context, waiting *waiter, name types.Names
 	}
 	if present := t.Spec.Action; present != nil && !isDecided(t, present.ID) {
 		if present.ID == action.ID {
-			return b.await(ctx, waiting, name, action.ID)
+			return b.await(ctx, waiting, t, action)
 		}
 		if err := waiting.until(ctx, func(t *v1alpha1.Ticket) bool { return t == nil || isDecided(t, present.ID) }); err != nil {
 			return nil, busy()
@@ -81,7 +84,7 @@ func (b *Backend) attempt(ctx context.Context, waiting *waiter, name types.Names
 	}
 	switch err := b.ask(ctx, t, action); {
 	case err == nil:
-		return b.await(ctx, waiting, name, action.ID)
+		return b.await(ctx, waiting, t, action)
 	case apierrors.IsInvalid(err):
 		// Somebody else's action came first and this server has not seen it yet.
 		if err := waiting.until(ctx, func(next *v1alpha1.Ticket) bool { return next == nil || next.ResourceVersion != t.ResourceVersion }); err != nil {
@@ -109,27 +112,38 @@ func (b *Backend) ask(ctx context.Context, t *v1alpha1.Ticket, action v1alpha1.T
 	return b.client.Patch(ctx, target, client.RawPatch(types.JSONPatchType, patch))
 }
 
-// await waits until the action's outcome is seen.
-func (b *Backend) await(ctx context.Context, waiting *waiter, name types.NamespacedName, id string) (*v1alpha1.Ticket, error) {
-	if t, ok := b.Ticket(ctx, name.Namespace, name.Name); ok {
-		if result, err, done := outcome(t, id); done {
-			return result, err
-		}
-	}
+// await waits until the action's outcome is seen; that of a deletion is that
+// the ticket is gone.
+func (b *Backend) await(ctx context.Context, waiting *waiter, asked *v1alpha1.Ticket, action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
+	deletes := action.Type == v1alpha1.ActionDelete
 	var result *v1alpha1.Ticket
 	var failure error
-	err := waiting.until(ctx, func(t *v1alpha1.Ticket) (done bool) {
-		if t == nil {
+	decided := func(t *v1alpha1.Ticket) (done bool) {
+		switch {
+		case t == nil && deletes:
+			result = asked
+			return true
+		case t == nil:
 			failure = Failf(engine.ReasonUnknownTicket, "the ticket is gone")
 			return true
 		}
-		result, failure, done = outcome(t, id)
-		return done
-	})
-	if err != nil {
-		return nil, pending(id)
+		result, failure, done = outcome(t, action.ID)
+		return done && (failure != nil || !deletes)
+	}
+	if t, ok := b.Ticket(ctx, asked.Namespace, asked.Name); decided(found(t, ok)) {
+		return result, failure
+	}
+	if err := waiting.until(ctx, decided); err != nil {
+		return nil, pending(action.ID)
 	}
 	return result, failure
+}
+
+func found(t *v1alpha1.Ticket, ok bool) *v1alpha1.Ticket {
+	if !ok {
+		return nil
+	}
+	return t
 }
 
 func isDecided(t *v1alpha1.Ticket, id string) bool {

@@ -112,7 +112,7 @@ func (b *Backend) Start(ctx context.Context) error {
 		return fmt.Errorf("index records: %w", err)
 	}
 	for _, object := range []client.Object{
-		&v1alpha1.Workflow{}, &v1alpha1.TicketRecord{}, &v1alpha1.Script{}, &v1alpha1.User{}, &v1alpha1.Department{},
+		&v1alpha1.Workflow{}, &v1alpha1.TicketRecord{}, &v1alpha1.Script{}, &v1alpha1.Notifier{}, &v1alpha1.User{}, &v1alpha1.Department{},
 		&v1alpha1.UserRole{}, &v1alpha1.Application{}, &appsv1.ControllerRevision{},
 	} {
 		if _, err := b.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
@@ -256,11 +256,21 @@ func (b *Backend) Ticket(ctx context.Context, namespace, name string) (*v1alpha1
 // List answers a list query.
 func (b *Backend) List(q index.Query) index.Page { return b.index.List(q) }
 
+// Each shows every ticket of a list query, oldest first.
+func (b *Backend) Each(q index.Query, show func(*v1alpha1.Ticket)) { b.index.Each(q, show) }
+
 // Script finds a script of a namespace.
 func (b *Backend) Script(ctx context.Context, namespace, name string) (*v1alpha1.Script, bool) {
 	var script v1alpha1.Script
 	err := b.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &script, client.UnsafeDisableDeepCopy)
 	return &script, err == nil
+}
+
+// Notifier finds a notifier of a namespace.
+func (b *Backend) Notifier(ctx context.Context, namespace, name string) (*v1alpha1.Notifier, bool) {
+	var notifier v1alpha1.Notifier
+	err := b.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &notifier, client.UnsafeDisableDeepCopy)
+	return &notifier, err == nil
 }
 
 // Department finds a department by metadata.name.

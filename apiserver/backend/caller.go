@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"k8s.io/apiserver/pkg/authentication/user"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
@@ -21,6 +22,7 @@ const (
 	ReasonMissingCredentials engine.Reason = "MissingCredentials"
 	ReasonBadSignature       engine.Reason = "BadSignature"
 	ReasonExpired            engine.Reason = "Expired"
+	ReasonReplayed           engine.Reason = "Replayed"
 	ReasonBadBody            engine.Reason = "BadBody"
 	ReasonBusy               engine.Reason = "Busy"
 	ReasonPending            engine.Reason = "Pending"
@@ -43,8 +45,13 @@ type Caller struct {
 	AppName string
 	// User is the acting user's name; empty for nobody.
 	User string
-	// KubernetesUser is set where Kubernetes says who calls.
-	KubernetesUser string
+	// Kubernetes is set where Kubernetes says who calls.
+	Kubernetes user.Info
+	// Nonce of a request that is taken once.
+	Nonce string
+	// Hook is set where a hook's own token says who calls: the only thing that
+	// it may do is call back, on this ticket.
+	Hook *v1alpha1.Ticket
 	// IdempotencyKey makes a writing request's repetition harmless.
 	IdempotencyKey string
 	// Method and Path of the request: what a key is scoped to.
@@ -53,10 +60,20 @@ type Caller struct {
 
 // By says on whose word the caller acts.
 func (c Caller) By() v1alpha1.RequestedBy {
-	if c.App != nil {
+	switch {
+	case c.App != nil:
 		return v1alpha1.RequestedBy{Application: c.AppName}
+	case c.Hook != nil:
+		return v1alpha1.RequestedBy{User: v1alpha1.HookUser}
 	}
-	return v1alpha1.RequestedBy{User: c.KubernetesUser}
+	return v1alpha1.RequestedBy{User: c.kubernetesName()}
+}
+
+func (c Caller) kubernetesName() string {
+	if c.Kubernetes == nil {
+		return ""
+	}
+	return c.Kubernetes.GetName()
 }
 
 // actionID is new for every request, but the same for the repetition of one
@@ -73,7 +90,7 @@ func (c Caller) actionID() (string, error) {
 }
 
 func (c Caller) keyHash() string {
-	parts := []string{c.AppName, c.KubernetesUser, c.User, c.Method, c.Path, c.IdempotencyKey}
+	parts := []string{c.AppName, c.kubernetesName(), c.User, c.Method, c.Path, c.IdempotencyKey}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:])[:40]
 }

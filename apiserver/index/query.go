@@ -79,8 +79,28 @@ type Page struct {
 
 // List answers a query.
 func (x *Index) List(q Query) Page {
+	defer x.lock()()
+	found := x.candidates(q)
+	x.sift(found, q)
+	return x.page(found, q)
+}
+
+// Each shows every ticket of a query, oldest first, whatever its page. They must
+// not be changed.
+func (x *Index) Each(q Query, show func(*v1alpha1.Ticket)) {
+	defer x.lock()()
+	found := x.candidates(q)
+	x.sift(found, q)
+	found.Iterate(func(ordinal uint32) bool {
+		show(x.entries[ordinal].ticket)
+		return true
+	})
+}
+
+// lock locks the index for reading, its ordinals in order.
+func (x *Index) lock() (unlock func()) {
 	x.mu.RLock()
-	if x.stale {
+	for x.stale {
 		x.mu.RUnlock()
 		x.mu.Lock()
 		if x.stale {
@@ -89,10 +109,7 @@ func (x *Index) List(q Query) Page {
 		x.mu.Unlock()
 		x.mu.RLock()
 	}
-	defer x.mu.RUnlock()
-	found := x.candidates(q)
-	x.sift(found, q)
-	return x.page(found, q)
+	return x.mu.RUnlock
 }
 
 // candidates are what the postings alone say.

@@ -29,12 +29,20 @@ func (r *request) act(action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
 	if err != nil {
 		return nil, err
 	}
-	comment, err := r.bodyText("suggestion")
-	if err != nil {
-		return nil, err
+	if named(r.route.body, suggestion.name) {
+		if action.Comment, err = r.bodyText(suggestion.name); err != nil {
+			return nil, err
+		}
 	}
-	action.Comment = comment
 	return r.api.backend.Act(r.Context(), r.caller, t, action)
+}
+
+type createdTicket struct {
+	ID v1alpha1.WireID `json:"ticket_id"`
+}
+
+type handledTicket struct {
+	Value bool `json:"value"`
 }
 
 func (a *API) createTicket(r *request) (answer, error) {
@@ -58,7 +66,7 @@ func (a *API) createTicket(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{data: map[string]any{"ticket_id": t.Status.ID}}, nil
+	return answer{data: createdTicket{ID: t.Status.ID}}, nil
 }
 
 // ticketSpec is what the body asks for. Which of the values may be set is for
@@ -88,7 +96,7 @@ func (r *request) ticketSpec(w *v1alpha1.Workflow, transitionID v1alpha1.WireID)
 		}
 	}
 	spec.Transition = transition.Name
-	spec.Fields, _ = r.fields(graph)
+	spec.Fields, _ = r.fields(func(name string) bool { _, own := graph.Field(v1alpha1.FieldName(name)); return own })
 	if len([]rune(spec.Title)) > engine.MaxTitle {
 		// The resource cannot hold it; the engine's words for it are the same.
 		if spec.Fields == nil {
@@ -110,7 +118,7 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 		return nil, err
 	}
 	parent, ok := r.api.backend.TicketByID(id)
-	if !ok || parent.Namespace != w.Namespace || !r.application().MayUse(parent.Namespace, string(parent.Spec.WorkflowRef.Name)) {
+	if !ok || parent.Namespace != w.Namespace || !r.mayUse(parent.Namespace, string(parent.Spec.WorkflowRef.Name)) {
 		return nil, &engine.Refusal{Reason: engine.ReasonUnknownTicket, Message: fmt.Sprintf("parent_ticket_id: there is no ticket %d beside this one", id)}
 	}
 	reference := &v1alpha1.ParentReference{Name: v1alpha1.ObjectName(parent.Name)}
@@ -129,21 +137,19 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 	return reference, nil
 }
 
-// fields are the body's values of the workflow's own fields; null ones empty.
-func (r *request) fields(graph *engine.Graph) (set v1alpha1.JSONObject, emptied []v1alpha1.FormFieldName) {
+// fields are the body's values of fields that are meant; null ones empty.
+func (r *request) fields(meant func(name string) bool) (set v1alpha1.JSONObject, emptied []v1alpha1.FormFieldName) {
 	for _, name := range slices.Sorted(maps.Keys(r.body)) {
-		if _, own := graph.Field(v1alpha1.FieldName(name)); !own {
-			continue
-		}
-		value := r.body[name]
-		if value == nil {
+		switch value := r.body[name]; {
+		case !meant(name):
+		case value == nil:
 			emptied = append(emptied, v1alpha1.FormFieldName(name))
-			continue
+		default:
+			if set == nil {
+				set = v1alpha1.JSONObject{}
+			}
+			set[name] = value
 		}
-		if set == nil {
-			set = v1alpha1.JSONObject{}
-		}
-		set[name] = value
 	}
 	return set, emptied
 }
@@ -164,21 +170,14 @@ func (a *API) handleTicket(r *request) (answer, error) {
 		// No transition can bear this name: who may act at all is told first.
 		action.Transition = v1alpha1.Name(fmt.Sprintf("#%d", id))
 	}
-	action.Fields, action.Clear = r.fields(graph)
-	if title, sent := r.body["title"]; sent {
-		if title == nil {
-			action.Clear = append(action.Clear, "title")
-		} else {
-			if action.Fields == nil {
-				action.Fields = v1alpha1.JSONObject{}
-			}
-			action.Fields["title"] = title
-		}
-	}
+	action.Fields, action.Clear = r.fields(func(name string) bool {
+		_, own := graph.Field(v1alpha1.FieldName(name))
+		return own || name == "title"
+	})
 	if _, err := r.act(action); err != nil {
 		return answer{}, err
 	}
-	return r.byProfile("", map[string]any{"value": true}), nil
+	return r.byProfile("", handledTicket{Value: true}), nil
 }
 
 func (a *API) accept(r *request) (answer, error) {
@@ -243,16 +242,8 @@ func (a *API) setState(r *request) (answer, error) {
 }
 
 func (a *API) setFields(r *request) (answer, error) {
-	action := v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Fields: v1alpha1.JSONObject{}}
-	for _, name := range slices.Sorted(maps.Keys(r.body)) {
-		switch value := r.body[name]; {
-		case name == "username", name == "suggestion":
-		case value == nil:
-			action.Clear = append(action.Clear, v1alpha1.FormFieldName(name))
-		default:
-			action.Fields[name] = value
-		}
-	}
+	action := v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields}
+	action.Fields, action.Clear = r.fields(func(name string) bool { return name != "username" && name != "suggestion" })
 	if _, err := r.act(action); err != nil {
 		return answer{}, err
 	}
@@ -282,11 +273,7 @@ func (a *API) comment(r *request) (answer, error) {
 	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionComment}); err != nil {
 		return answer{}, err
 	}
-	result := r.byProfile("", empty)
-	if r.profile() == v1alpha1.ProfileR1 {
-		result.msg = msgCommentR1
-	}
-	return result, nil
+	return r.commented(r.byProfile("", empty)), nil
 }
 
 func (a *API) closeTicket(r *request) (answer, error) {
@@ -301,4 +288,47 @@ func (a *API) retreat(r *request) (answer, error) {
 		return answer{}, err
 	}
 	return answer{data: empty}, nil
+}
+
+func (a *API) deleteTicket(r *request) (answer, error) {
+	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionDelete}); err != nil {
+		return answer{}, err
+	}
+	return answer{data: empty}, nil
+}
+
+// hookCallBack takes the word of the system that a hook went to. It is
+// answered as a comment is (rest-behaviour.md §4.17).
+func (a *API) hookCallBack(r *request) (answer, error) {
+	succeeded := true
+	if r.said("result") != nil {
+		var err error
+		if succeeded, err = r.bodyFlag("result"); err != nil {
+			return answer{}, err
+		}
+	}
+	action := v1alpha1.TicketAction{Type: v1alpha1.ActionHookCallback, Succeeded: &succeeded}
+	switch fields := r.said("field_value").(type) {
+	case nil:
+	case map[string]any:
+		action.Fields = fields
+	default:
+		return answer{}, badParameter("field_value", "is not an object")
+	}
+	var err error
+	if action.Comment, err = r.bodyText("msg"); err != nil {
+		return answer{}, err
+	}
+	if _, err := r.act(action); err != nil {
+		return answer{}, err
+	}
+	return r.commented(answer{data: empty}), nil
+}
+
+// commented adds what release r1.0.14 says of a comment.
+func (r *request) commented(success answer) answer {
+	if r.profile() == v1alpha1.ProfileR1 {
+		success.msg = msgCommentR1
+	}
+	return success
 }

@@ -4,6 +4,7 @@
 package rest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +14,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	corev1 "k8s.io/api/core/v1"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -71,14 +74,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) serve(x *exchange, found *route, id string) {
-	caller, failure := a.auth.Authenticate(x.r)
+	caller, failure := a.authenticate(x.r, found, id)
 	x.caller = caller
 	if failure != nil {
 		a.fail(x, failure)
 		return
 	}
-	caller.IdempotencyKey, caller.Method, caller.Path = x.r.Header.Get("Idempotency-Key"), x.r.Method, x.r.URL.Path
-	req := &request{Request: x.r, api: a, caller: caller, id: wireID(id)}
+	caller.IdempotencyKey = cmp.Or(x.r.Header.Get("Idempotency-Key"), caller.Nonce)
+	caller.Method, caller.Path = x.r.Method, x.r.URL.Path
+	req := &request{Request: x.r, api: a, route: found, caller: caller, id: wireID(id)}
 	if err := a.prepare(x, req, found); err != nil {
 		a.fail(x, err)
 		return
@@ -89,6 +93,32 @@ func (a *API) serve(x *exchange, found *route, id string) {
 		return
 	}
 	a.write(x, http.StatusOK, envelope{Code: 0, Data: result.data, Msg: result.msg})
+}
+
+// authenticate lets in applications and Kubernetes users, and to its own
+// endpoint a hook by its token.
+func (a *API) authenticate(r *http.Request, found *route, id string) (backend.Caller, *backend.Failure) {
+	if !found.byHook || r.Header.Get("appname") != "" || r.Header.Get("Authorization") != "" {
+		return a.auth.Authenticate(r)
+	}
+	t, ok := a.backend.TicketByID(wireID(id))
+	if !ok {
+		return backend.Caller{}, auth.BadHookSignature()
+	}
+	graph, err := a.backend.Graph(r.Context(), t)
+	if err != nil {
+		return backend.Caller{}, auth.BadHookSignature()
+	}
+	state, ok := graph.State(t.Status.State)
+	if !ok || state.Participants == nil || state.Participants.Hook == nil {
+		return backend.Caller{}, auth.BadHookSignature()
+	}
+	token := state.Participants.Hook.TokenSecretRef
+	selector := corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: string(token.Name)}, Key: token.Key}
+	if failure := a.auth.AuthenticateHook(r, t.Namespace, selector); failure != nil {
+		return backend.Caller{}, failure
+	}
+	return backend.Caller{Hook: t}, nil
 }
 
 // prepare checks the user and reads the body.
@@ -108,7 +138,7 @@ func (a *API) prepare(x *exchange, req *request, found *route) error {
 		return err
 	}
 	req.body = body
-	return knownKeys(body, found.strict)
+	return knownKeys(body, found)
 }
 
 // fail answers a refusal, or hides a fault of ours behind a fixed text.
@@ -160,6 +190,7 @@ var statuses = map[engine.Reason]int{
 	engine.ReasonUnknownApplication:  http.StatusUnauthorized,
 	backend.ReasonBadSignature:       http.StatusUnauthorized,
 	backend.ReasonExpired:            http.StatusUnauthorized,
+	backend.ReasonReplayed:           http.StatusUnauthorized,
 	engine.ReasonUnknownUser:         http.StatusUnauthorized,
 	backend.ReasonBadBody:            http.StatusBadRequest,
 	engine.ReasonBadParameter:        http.StatusBadRequest,

@@ -5,6 +5,7 @@ package rest
 
 import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -25,6 +26,10 @@ func unknownState(id v1alpha1.WireID) *backend.Failure {
 
 func notAllowedToView(user string, id v1alpha1.WireID) *backend.Failure {
 	return backend.Failf(engine.ReasonNotAllowed, "%q has nothing to do with ticket %d and may not look at it", user, id)
+}
+
+func administratorsOnly(user string) *backend.Failure {
+	return backend.Failf(engine.ReasonNotAllowed, "%q may not read this: it is for administrators", user)
 }
 
 func noUsername() *backend.Failure {
@@ -52,7 +57,7 @@ func unknownKey(name string) *backend.Failure {
 }
 
 func tooLarge() *backend.Failure {
-	return backend.Failf(engine.ReasonTooLarge, "the body is larger than %d bytes", maxBody)
+	return backend.Failf(engine.ReasonTooLarge, "the body is larger than %d bytes", auth.MaxBody)
 }
 
 func tooBusy() *backend.Failure {

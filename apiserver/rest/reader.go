@@ -19,15 +19,13 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/auth"
 )
-
-// maxBody bounds what is read of a request.
-const maxBody = 1 << 20
 
 // readBody reads what clients are known to send (decisions.md §2): JSON with or
 // without a Content-Type, or a form, whose numbers arrive as text.
 func readBody(w http.ResponseWriter, r *http.Request, mustSay bool) (map[string]any, error) {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, auth.MaxBody))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
@@ -67,22 +65,43 @@ func readForm(text string) (map[string]any, error) {
 
 // knownKeys refuses unknown keys by name where the endpoint is strict; a
 // username is ignored everywhere, since the header counts.
-func knownKeys(body map[string]any, known []string) error {
-	if known == nil {
+func knownKeys(body map[string]any, r *route) error {
+	if !r.strict {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(body)) {
-		if name != "username" && !slices.Contains(known, name) {
+		if name != "username" && !named(r.body, name) {
 			return unknownKey(name)
 		}
 	}
 	return nil
 }
 
+func named(all []property, name string) bool {
+	return slices.ContainsFunc(all, func(p property) bool { return p.name == name })
+}
+
+// said is a value of the body. That the endpoint's table names it is checked, so
+// that the OpenAPI document cannot lag behind.
+func (r *request) said(name string) any {
+	if !named(r.route.body, name) {
+		panic("the endpoint " + r.route.path + " does not name the body key " + name)
+	}
+	return r.body[name]
+}
+
+// asked is a parameter of the query, as said is a key of the body.
+func (r *request) asked(name string) string {
+	if !named(r.route.query, name) {
+		panic("the endpoint " + r.route.path + " does not name the parameter " + name)
+	}
+	return strings.TrimSpace(r.URL.Query().Get(name))
+}
+
 // bodyID reads an id from the body: a number or its text; 0 where it is absent.
 func (r *request) bodyID(name string) (v1alpha1.WireID, error) {
-	raw, ok := r.body[name]
-	if !ok || raw == nil || raw == "" {
+	raw := r.said(name)
+	if raw == nil || raw == "" {
 		return 0, nil
 	}
 	switch v := raw.(type) {
@@ -109,7 +128,7 @@ func (r *request) mustID(name string) (v1alpha1.WireID, error) {
 
 // bodyText reads a text from the body; empty where it is absent.
 func (r *request) bodyText(name string) (string, error) {
-	switch v := r.body[name].(type) {
+	switch v := r.said(name).(type) {
 	case nil:
 		return "", nil
 	case string:
@@ -124,7 +143,7 @@ func (r *request) bodyText(name string) (string, error) {
 
 // bodyFlag reads a flag from the body: a boolean, 0 or 1, or their texts.
 func (r *request) bodyFlag(name string) (bool, error) {
-	switch v := r.body[name].(type) {
+	switch v := r.said(name).(type) {
 	case nil:
 		return false, nil
 	case bool:
@@ -142,7 +161,7 @@ func (r *request) bodyFlag(name string) (bool, error) {
 
 // number reads a whole number from the query; the default where it is absent or empty.
 func (r *request) number(name string, otherwise int) (int, error) {
-	text := strings.TrimSpace(r.URL.Query().Get(name))
+	text := r.asked(name)
 	if text == "" {
 		return otherwise, nil
 	}
@@ -158,7 +177,7 @@ func (r *request) number(name string, otherwise int) (int, error) {
 
 // flag reads 0 or 1 from the query; nil where it is absent or empty.
 func (r *request) flag(name string) (*bool, error) {
-	text := strings.TrimSpace(r.URL.Query().Get(name))
+	text := r.asked(name)
 	if text == "" {
 		return nil, nil
 	}
@@ -171,7 +190,7 @@ func (r *request) flag(name string) (*bool, error) {
 
 // ids reads a list of ids with commas from the query; nil where it is absent or empty.
 func (r *request) ids(name string) ([]v1alpha1.WireID, error) {
-	text := strings.TrimSpace(r.URL.Query().Get(name))
+	text := r.asked(name)
 	if text == "" {
 		return nil, nil
 	}
@@ -189,7 +208,7 @@ func (r *request) ids(name string) ([]v1alpha1.WireID, error) {
 // when reads a time from the query, in the server's time zone; zero where it is
 // absent or empty.
 func (r *request) when(name string) (time.Time, error) {
-	text := strings.TrimSpace(r.URL.Query().Get(name))
+	text := r.asked(name)
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -206,7 +225,7 @@ func (r *request) paging() (page, perPage int, err error) {
 	if page, err = r.number("page", 1); err != nil {
 		return 0, 0, err
 	}
-	if perPage, err = r.number("per_page", 10); err != nil {
+	if perPage, err = r.number("per_page", defaultPerPage); err != nil {
 		return 0, 0, err
 	}
 	if perPage < 1 || perPage > maxPerPage {
@@ -215,19 +234,36 @@ func (r *request) paging() (page, perPage int, err error) {
 	return page, perPage, nil
 }
 
-const maxPerPage = 20_000
+const (
+	defaultPerPage = 10
+	maxPerPage     = 20_000
+)
 
-// paged is a page of a list.
-type paged struct {
-	Value   any `json:"value"`
+// pagedOf is a page of a list.
+type pagedOf[T any] struct {
+	Value   []T `json:"value"`
 	Total   int `json:"total"`
 	Page    int `json:"page"`
 	PerPage int `json:"per_page"`
 }
 
+// valueOf wraps what is not paged.
+type valueOf[T any] struct {
+	Value T `json:"value"`
+}
+
+// paged answers a page of a list as the query asks for it.
+func paged[T any](r *request, all []T) (answer, error) {
+	page, perPage, err := r.paging()
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{data: pageOf(all, page, perPage)}, nil
+}
+
 // pageOf cuts a page out of a list: beyond the end the last page, below 1 the
 // first; page is echoed as asked.
-func pageOf[T any](all []T, page, perPage int) paged {
+func pageOf[T any](all []T, page, perPage int) pagedOf[T] {
 	last := 0
 	if len(all) > 0 {
 		last = (len(all) - 1) / perPage
@@ -237,5 +273,10 @@ func pageOf[T any](all []T, page, perPage int) paged {
 	if items == nil {
 		items = []T{}
 	}
-	return paged{Value: items, Total: len(all), Page: page, PerPage: perPage}
+	return pagedOf[T]{Value: items, Total: len(all), Page: page, PerPage: perPage}
+}
+
+// unpaged answers all of a list as one page of the usual size.
+func unpaged[T any](all []T) answer {
+	return answer{data: pagedOf[T]{Value: all, Total: len(all), Page: 1, PerPage: defaultPerPage}}
 }

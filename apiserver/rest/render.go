@@ -43,8 +43,8 @@ const (
 	typeHook        = 10
 )
 
-// hookMask stands for a hook's configuration, which is never shown (Q38).
-const hookMask = "***"
+// mask stands for a hook's configuration and for tokens, which are never shown (Q38).
+const mask = "***"
 
 var progressNumbers = map[v1alpha1.Progress]int{
 	v1alpha1.ProgressDraft: 0, v1alpha1.ProgressInProgress: 1, v1alpha1.ProgressRefused: 2,
@@ -164,7 +164,7 @@ func (r *Renderer) participant(ctx context.Context, namespace string, p *v1alpha
 		}
 		return typeRobot, ""
 	case v1alpha1.ParticipantsHook:
-		return typeHook, hookMask
+		return typeHook, mask
 	case v1alpha1.ParticipantsChildren:
 		return typePersonal, v1alpha1.RobotUser
 	}
@@ -255,6 +255,12 @@ type creatorInfo struct {
 	DeptInfo any    `json:"dept_info"`
 }
 
+// noDepartment is dept_info of who is in none.
+type noDepartment struct {
+	ID   v1alpha1.WireID `json:"id"`
+	Name string          `json:"name"`
+}
+
 func (r *Renderer) creatorInfo(ctx context.Context, name string) creatorInfo {
 	user, ok := r.backend.Directory().UserObject(name)
 	if !ok {
@@ -263,7 +269,7 @@ func (r *Renderer) creatorInfo(ctx context.Context, name string) creatorInfo {
 	info := creatorInfo{
 		Username: name, Alias: directory.DisplayName(user), Email: user.Spec.Email, Phone: user.Spec.Phone,
 		IsActive: user.Spec.Active == nil || *user.Spec.Active,
-		DeptInfo: map[string]any{"id": 0, "name": ""},
+		DeptInfo: noDepartment{},
 	}
 	if department, found := r.backend.Department(ctx, string(user.Spec.Department)); found {
 		info.DeptInfo = r.department(ctx, department)
@@ -271,30 +277,61 @@ func (r *Renderer) creatorInfo(ctx context.Context, name string) creatorInfo {
 	return info
 }
 
-// department is the form of rest-behaviour.md §7.2.
-func (r *Renderer) department(ctx context.Context, d *v1alpha1.Department) map[string]any {
-	parentID, parentName := v1alpha1.WireID(0), ""
-	if parent, ok := r.backend.Department(ctx, string(d.Spec.Parent)); ok {
-		parentID, parentName = parent.Status.ID, directory.DepartmentDisplayName(parent)
-	} else if d.Spec.Parent != "" {
-		parentName = "未知"
+// wireDepartment is the form of rest-behaviour.md §7.2.
+type wireDepartment struct {
+	ID v1alpha1.WireID `json:"id"`
+	authorship
+	Name         string              `json:"name"`
+	ParentDeptID v1alpha1.WireID     `json:"parent_dept_id"`
+	Leader       string              `json:"leader"`
+	Approver     string              `json:"approver"`
+	Label        v1alpha1.JSONObject `json:"label"`
+	CreatorInfo  accountCreator      `json:"creator_info"`
+	ParentInfo   departmentParent    `json:"parent_dept_info"`
+	LeaderInfo   departmentLeader    `json:"leader_info"`
+	ApproverInfo []approver          `json:"approver_info"`
+}
+
+type departmentParent struct {
+	ID   v1alpha1.WireID `json:"parent_dept_id"`
+	Name string          `json:"parent_dept_name"`
+}
+
+type departmentLeader struct {
+	Username string          `json:"leader_username"`
+	Alias    string          `json:"leader_alias"`
+	ID       v1alpha1.WireID `json:"leader_id"`
+}
+
+type approver struct {
+	Name  string          `json:"approver_name"`
+	Alias string          `json:"approver_alias"`
+	ID    v1alpha1.WireID `json:"approver_id"`
+}
+
+func (r *Renderer) authorship(o metav1.Object) authorship {
+	created := o.GetCreationTimestamp()
+	return authorship{GmtCreated: r.time(&created), GmtModified: r.time(&created)}
+}
+
+func (r *Renderer) department(ctx context.Context, d *v1alpha1.Department) wireDepartment {
+	out := wireDepartment{
+		ID: d.Status.ID, authorship: r.authorship(d), Name: directory.DepartmentDisplayName(d), Leader: string(d.Spec.Leader),
+		Approver: joined(d.Spec.Approvers), Label: d.Spec.Label, ApproverInfo: []approver{},
 	}
-	approvers := []map[string]any{}
+	if parent, ok := r.backend.Department(ctx, string(d.Spec.Parent)); ok {
+		out.ParentInfo = departmentParent{ID: parent.Status.ID, Name: directory.DepartmentDisplayName(parent)}
+	} else if d.Spec.Parent != "" {
+		out.ParentInfo.Name = "未知"
+	}
+	out.ParentDeptID = out.ParentInfo.ID
+	out.LeaderInfo.Username = out.Leader
+	out.LeaderInfo.ID, out.LeaderInfo.Alias = r.idAndAlias(out.Leader)
 	for _, name := range d.Spec.Approvers {
 		id, alias := r.idAndAlias(string(name))
-		approvers = append(approvers, map[string]any{"approver_name": name, "approver_alias": alias, "approver_id": id})
+		out.ApproverInfo = append(out.ApproverInfo, approver{Name: string(name), Alias: alias, ID: id})
 	}
-	leaderID, leaderAlias := r.idAndAlias(string(d.Spec.Leader))
-	created := d.CreationTimestamp
-	return map[string]any{
-		"id": d.Status.ID, "creator": "", "gmt_created": r.time(&created), "gmt_modified": r.time(&created), "is_deleted": false,
-		"name": directory.DepartmentDisplayName(d), "parent_dept_id": parentID, "leader": d.Spec.Leader,
-		"approver": joined(d.Spec.Approvers), "label": d.Spec.Label,
-		"creator_info":     map[string]any{"creator_id": 0, "creator_alias": "", "creator_username": ""},
-		"parent_dept_info": map[string]any{"parent_dept_id": parentID, "parent_dept_name": parentName},
-		"leader_info":      map[string]any{"leader_username": d.Spec.Leader, "leader_alias": leaderAlias, "leader_id": leaderID},
-		"approver_info":    approvers,
-	}
+	return out
 }
 
 func (r *Renderer) idAndAlias(user string) (v1alpha1.WireID, string) {

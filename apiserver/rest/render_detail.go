@@ -185,5 +185,5 @@ func (r *Renderer) Transitions(t *v1alpha1.Ticket, graph *engine.Graph, user str
 			})
 		}
 	}
-	return map[string]any{"value": out}
+	return valueOf[[]wireOption]{out}
 }

@@ -227,6 +227,11 @@ type flowStep struct {
 	Logs    []stepLog       `json:"state_flow_log_list"`
 }
 
+type flowSteps struct {
+	Value          []flowStep      `json:"value"`
+	CurrentStateID v1alpha1.WireID `json:"current_state_id"`
+}
+
 // FlowSteps are a workflow's states with what happened in each; hidden ones are
 // left out unless the ticket is there.
 func (r *Renderer) FlowSteps(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph, profile v1alpha1.Profile) (any, error) {
@@ -250,5 +255,5 @@ func (r *Renderer) FlowSteps(ctx context.Context, t *v1alpha1.Ticket, graph *eng
 		}
 		steps = append(steps, step)
 	}
-	return map[string]any{"value": steps, "current_state_id": t.Status.StateID}, nil
+	return flowSteps{Value: steps, CurrentStateID: t.Status.StateID}, nil
 }

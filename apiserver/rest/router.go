@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
-	"ticketflow.dev/ticketflow/engine"
 )
 
 // Options of the surface.
@@ -29,6 +29,8 @@ type Options struct {
 	Log logr.Logger
 	// MaxInFlight bounds how many requests are served at a time.
 	MaxInFlight int
+	// Rights says what Kubernetes users may; nil lets none of them in.
+	Rights authorizer.Authorizer
 }
 
 // API serves /api/v1.0.
@@ -36,6 +38,7 @@ type API struct {
 	backend  *backend.Backend
 	auth     auth.Authenticator
 	render   *Renderer
+	rights   authorizer.Authorizer
 	log      logr.Logger
 	inFlight chan struct{}
 	routes   []route
@@ -51,49 +54,15 @@ type answer struct {
 	msg  string
 }
 
-// route is an endpoint. A segment in braces stands for an id.
-type route struct {
-	method  string
-	path    string
-	handle  handler
-	strict  []string // if not nil, the body keys that are known; others are refused
-	needs   bool     // whether the username must be there (rest-behaviour.md §1.5)
-	mustSay bool     // whether an empty body is refused (decisions.md §2)
-}
-
 const base = "/api/v1.0/"
 
 // New makes the surface over a backend.
 func New(b *backend.Backend, a auth.Authenticator, o Options) *API {
 	api := &API{
-		backend: b, auth: a, log: o.Log, inFlight: make(chan struct{}, o.MaxInFlight),
+		backend: b, auth: a, log: o.Log, rights: o.Rights, inFlight: make(chan struct{}, o.MaxInFlight),
 		render: NewRenderer(b, o.Location),
 	}
-	api.routes = []route{
-		{method: http.MethodGet, path: "workflows", handle: api.listWorkflows},
-		{method: http.MethodGet, path: "workflows/{id}/init_state", handle: api.initState, needs: true},
-		{method: http.MethodGet, path: "workflows/{id}/states", handle: api.listStates},
-		{method: http.MethodGet, path: "workflows/states/{id}", handle: api.showState, needs: true},
-		{method: http.MethodGet, path: "tickets", handle: api.listTickets},
-		{method: http.MethodPost, path: "tickets", handle: api.createTicket, needs: true, mustSay: true},
-		{method: http.MethodGet, path: "tickets/states", handle: api.batchStates},
-		{method: http.MethodGet, path: "tickets/{id}", handle: api.showTicket, needs: true},
-		{method: http.MethodPatch, path: "tickets/{id}", handle: api.handleTicket, needs: true, mustSay: true},
-		{method: http.MethodGet, path: "tickets/{id}/transitions", handle: api.listTransitions, needs: true},
-		{method: http.MethodGet, path: "tickets/{id}/flowlogs", handle: api.listFlowLogs, needs: true},
-		{method: http.MethodGet, path: "tickets/{id}/flowsteps", handle: api.listFlowSteps, needs: true},
-		{method: http.MethodGet, path: "tickets/{id}/participant_info", handle: api.participantInfo},
-		{method: http.MethodPost, path: "tickets/{id}/accept", handle: api.accept, needs: true},
-		{method: http.MethodPost, path: "tickets/{id}/deliver", handle: api.deliver, needs: true, strict: []string{"target_username", "from_admin", "suggestion"}},
-		{method: http.MethodPost, path: "tickets/{id}/add_node", handle: api.addNode, needs: true, strict: []string{"target_username", "suggestion"}},
-		{method: http.MethodPost, path: "tickets/{id}/add_node_end", handle: api.addNodeEnd, needs: true, strict: []string{"suggestion"}},
-		{method: http.MethodPut, path: "tickets/{id}/state", handle: api.setState, needs: true, strict: []string{"state_id", "suggestion"}},
-		{method: http.MethodPatch, path: "tickets/{id}/fields", handle: api.setFields, needs: true, mustSay: true},
-		{method: http.MethodPost, path: "tickets/{id}/retry_script", handle: api.retryScript, needs: true},
-		{method: http.MethodPost, path: "tickets/{id}/comments", handle: api.comment, needs: true, strict: []string{"suggestion"}},
-		{method: http.MethodPost, path: "tickets/{id}/close", handle: api.closeTicket, needs: true},
-		{method: http.MethodPost, path: "tickets/{id}/retreat", handle: api.retreat, needs: true},
-	}
+	api.routes = api.table()
 	return api
 }
 
@@ -153,6 +122,7 @@ func wireID(text string) v1alpha1.WireID {
 type request struct {
 	*http.Request
 	api    *API
+	route  *route
 	caller backend.Caller
 	id     v1alpha1.WireID
 	body   map[string]any
@@ -165,33 +135,4 @@ func profileOf(app *v1alpha1.Application) v1alpha1.Profile {
 		return v1alpha1.ProfileR1
 	}
 	return v1alpha1.ProfileDocumented
-}
-
-// application is what the engine needs to know of the caller's application.
-func (r *request) application() engine.Application {
-	application, _ := r.api.backend.Directory().Application(r.caller.AppName)
-	return application
-}
-
-// ticket finds the ticket of the path and the graph it follows. A ticket of a
-// workflow that the application is not allowed is unknown, telling nothing.
-func (r *request) ticket() (*v1alpha1.Ticket, *engine.Graph, error) {
-	t, ok := r.api.backend.TicketByID(r.id)
-	if !ok || !r.application().MayUse(t.Namespace, string(t.Spec.WorkflowRef.Name)) {
-		return nil, nil, unknownTicket(r.id)
-	}
-	graph, err := r.api.backend.Graph(r.Context(), t)
-	return t, graph, err
-}
-
-// visibleTicket is ticket for who wants to look at it.
-func (r *request) visibleTicket() (*v1alpha1.Ticket, *engine.Graph, error) {
-	t, graph, err := r.ticket()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !engine.CanView(graph, backend.Snapshot(t), r.caller.User, r.api.backend.Directory()) {
-		return nil, nil, notAllowedToView(r.caller.User, r.id)
-	}
-	return t, graph, nil
 }

@@ -18,8 +18,7 @@ func (a *API) showTicket(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	detail := a.render.Detail(r.Context(), t, graph, r.caller.User, r.profile())
-	return answer{data: map[string]any{"value": detail}}, nil
+	return answer{data: valueOf[any]{a.render.Detail(r.Context(), t, graph, r.caller.User, r.profile())}}, nil
 }
 
 // listTransitions answers anyone: nothing, where the user may do nothing.
@@ -60,19 +59,25 @@ func (a *API) listFlowSteps(r *request) (answer, error) {
 	return answer{data: steps}, err
 }
 
+// participantList is data of rest-behaviour.md §4.18.
+type participantList struct {
+	Names  []string `json:"participant_username_list"`
+	People []person `json:"participant_info_list"`
+}
+
 func (a *API) participantInfo(r *request) (answer, error) {
 	t, _, err := r.visibleTicket()
 	if err != nil {
 		return answer{}, err
 	}
-	names, people := []string{}, []person{}
+	out := participantList{Names: []string{}, People: []person{}}
 	for _, name := range t.Status.Participants.Users {
-		names = append(names, string(name))
+		out.Names = append(out.Names, string(name))
 		if user, ok := a.backend.Directory().UserObject(string(name)); ok {
-			people = append(people, person{Username: string(name), Alias: directory.DisplayName(user), Phone: user.Spec.Phone, Email: user.Spec.Email})
+			out.People = append(out.People, person{Username: string(name), Alias: directory.DisplayName(user), Phone: user.Spec.Phone, Email: user.Spec.Email})
 		}
 	}
-	return answer{data: map[string]any{"participant_username_list": names, "participant_info_list": people}}, nil
+	return answer{data: out}, nil
 }
 
 // batchStates leaves out what the caller may not see, instead of refusing (Q37).
@@ -101,11 +106,21 @@ func (a *API) batchStates(r *request) (answer, error) {
 // listItem is an item of the list: rest-behaviour.md §4.1, all keys of both sources.
 type listItem struct {
 	rawTicket
-	State           map[string]any  `json:"state"`
+	State           itemState       `json:"state"`
 	ParticipantInfo participantInfo `json:"participant_info"`
-	Workflow        map[string]any  `json:"workflow"`
-	WorkflowInfo    map[string]any  `json:"workflow_info"`
+	Workflow        itemWorkflow    `json:"workflow"`
+	WorkflowInfo    itemWorkflow    `json:"workflow_info"`
 	CreatorInfo     creatorInfo     `json:"creator_info"`
+}
+
+type itemState struct {
+	logState
+	Label v1alpha1.JSONObject `json:"state_label"`
+}
+
+type itemWorkflow struct {
+	ID   v1alpha1.WireID `json:"workflow_id"`
+	Name string          `json:"workflow_name"`
 }
 
 func (a *API) listTickets(r *request) (answer, error) {
@@ -123,7 +138,7 @@ func (a *API) listTickets(r *request) (answer, error) {
 		}
 		items = append(items, item)
 	}
-	return answer{data: paged{Value: items, Total: found.Total, Page: query.asked, PerPage: query.PerPage}}, nil
+	return answer{data: pagedOf[listItem]{Value: items, Total: found.Total, Page: query.asked, PerPage: query.PerPage}}, nil
 }
 
 func (r *Renderer) listItem(ctx context.Context, t *v1alpha1.Ticket) (listItem, error) {
@@ -133,14 +148,14 @@ func (r *Renderer) listItem(ctx context.Context, t *v1alpha1.Ticket) (listItem, 
 	}
 	item := listItem{
 		rawTicket:       r.raw(ctx, t, graph),
-		State:           map[string]any{"state_id": t.Status.StateID, "state_name": string(t.Status.State), "state_label": v1alpha1.JSONObject{}},
+		State:           itemState{logState: logState{ID: t.Status.StateID, Name: string(t.Status.State)}},
 		ParticipantInfo: r.participantInfo(ctx, t, graph),
-		WorkflowInfo:    map[string]any{"workflow_id": t.Status.WorkflowID, "workflow_name": workflowName(graph)},
+		WorkflowInfo:    itemWorkflow{ID: t.Status.WorkflowID, Name: workflowName(graph)},
 		CreatorInfo:     r.creatorInfo(ctx, string(t.Spec.Creator)),
 	}
 	item.Workflow = item.WorkflowInfo
 	if state, ok := graph.State(t.Status.State); ok {
-		item.State["state_name"], item.State["state_label"] = state.DisplayName, state.Label
+		item.State.Name, item.State.Label = state.DisplayName, state.Label
 	}
 	return item, err
 }
@@ -152,15 +167,14 @@ type ticketQuery struct {
 }
 
 func (a *API) listQuery(r *request) (q ticketQuery, err error) {
-	values := r.URL.Query()
-	q.Category = index.Category(values.Get("category"))
+	q.Category = index.Category(r.asked("category"))
 	if !slices.Contains(index.Categories, q.Category) {
 		return q, badParameter("category", "must be one of all, owner, duty, relation and worked")
 	}
 	if q.Category != index.CategoryAll && r.caller.User == "" {
 		return q, noUsername()
 	}
-	q.User, q.SerialPrefix, q.Title = r.caller.User, values.Get("sn"), values.Get("title")
+	q.User, q.SerialPrefix, q.Title = r.caller.User, r.asked("sn"), r.asked("title")
 	if q.Page, q.PerPage, err = r.paging(); err != nil {
 		return q, err
 	}
@@ -192,7 +206,7 @@ func (a *API) listQuery(r *request) (q ticketQuery, err error) {
 // restrict keeps to the application's workflows, to what the user may look at,
 // and to the filters that need more than a look at the query.
 func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
-	if text := r.URL.Query().Get("act_state_id"); text != "" {
+	if text := r.asked("act_state_id"); text != "" {
 		number, err := r.number("act_state_id", 0)
 		if err != nil {
 			return q, err
@@ -215,9 +229,9 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 	if err != nil {
 		return q, err
 	}
-	managed := r.URL.Query().Get("from_admin") != ""
+	managed := r.asked("from_admin") != ""
 	if managed {
-		q.Creator = r.URL.Query().Get("creator")
+		q.Creator = r.asked("creator")
 	}
 	q.Workflows = []string{}
 	visible := &index.Visibility{User: r.caller.User}

@@ -5,6 +5,7 @@ package rest
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -14,21 +15,18 @@ import (
 	"ticketflow.dev/ticketflow/engine"
 )
 
-// workflow finds a workflow that the application is allowed.
+// workflow finds a workflow that the caller may reach.
 func (r *request) workflow(id v1alpha1.WireID) (*v1alpha1.Workflow, error) {
 	w, ok := r.api.backend.WorkflowByID(r.Context(), id)
-	if !ok || id == 0 || !r.application().MayUse(w.Namespace, w.Name) {
+	if !ok || id == 0 || !r.mayUse(w.Namespace, w.Name) {
 		return nil, unknownWorkflow(id)
 	}
 	return w, nil
 }
 
-// workflows are those that the application is allowed, by id.
+// workflows are those that the caller may reach, by id.
 func (r *request) workflows() []*v1alpha1.Workflow {
-	application := r.application()
-	return slices.DeleteFunc(r.api.backend.Workflows(r.Context()), func(w *v1alpha1.Workflow) bool {
-		return !application.MayUse(w.Namespace, w.Name)
-	})
+	return slices.DeleteFunc(r.api.backend.Workflows(r.Context()), func(w *v1alpha1.Workflow) bool { return !r.mayUse(w.Namespace, w.Name) })
 }
 
 // graph is the graph that new tickets follow; a workflow that never compiled
@@ -62,12 +60,12 @@ type wireWorkflow struct {
 	WorkflowAdmin       string          `json:"workflow_admin"`
 }
 
-func (r *Renderer) workflow(w *v1alpha1.Workflow) wireWorkflow {
+func (r *Renderer) workflow(ctx context.Context, w *v1alpha1.Workflow) wireWorkflow {
 	created := w.CreationTimestamp
 	out := wireWorkflow{
 		ID: w.Status.ID, Name: cmp.Or(w.Spec.DisplayName, w.Name), Description: w.Spec.Description,
 		ViewPermissionCheck: w.Spec.Visibility != v1alpha1.VisibilityEveryone,
-		LimitExpression:     limitExpression(w.Spec.Creation), DisplayForm: "[]",
+		LimitExpression:     r.limitExpression(ctx, w.Spec.Creation), DisplayForm: "[]",
 		Creator: string(w.Spec.Creator), GmtCreated: r.time(&created), WorkflowAdmin: joined(w.Spec.Admins),
 	}
 	if w.Spec.DisplayFields != nil {
@@ -76,18 +74,31 @@ func (r *Renderer) workflow(w *v1alpha1.Workflow) wireWorkflow {
 		}
 	}
 	if n := w.Spec.Notifications; n != nil {
-		out.Notices, out.TitleTemplate, out.ContentTemplate = joined(n.Notifiers), n.Title, n.Body
+		out.Notices, out.TitleTemplate, out.ContentTemplate = r.notices(ctx, w.Namespace, n.Notifiers), n.Title, n.Body
 	}
 	return out
 }
 
+// notices are the wire ids of notifiers; one that is not there is left out.
+func (r *Renderer) notices(ctx context.Context, namespace string, names []v1alpha1.ObjectName) string {
+	var ids []string
+	for _, name := range names {
+		if notifier, ok := r.backend.Notifier(ctx, namespace, string(name)); ok {
+			ids = append(ids, idText(notifier.Status.ID))
+		}
+	}
+	return strings.Join(ids, ",")
+}
+
+func noticeName(n *v1alpha1.Notifier) string { return cmp.Or(n.Spec.DisplayName, n.Name) }
+
 // limitExpression is the creation rule as clients know it: rest-behaviour.md §5.9.
-func limitExpression(rule *v1alpha1.CreationRule) string {
+func (r *Renderer) limitExpression(ctx context.Context, rule *v1alpha1.CreationRule) string {
 	out := map[string]any{}
 	if rule != nil {
-		for key, names := range map[string]string{
-			"allow_persons": joined(rule.Users), "allow_depts": joined(rule.Departments), "allow_roles": joined(rule.UserRoles),
-		} {
+		departments, _ := r.departments(ctx, rule.Departments)
+		roles, _ := r.roles(ctx, rule.UserRoles)
+		for key, names := range map[string]string{"allow_persons": joined(rule.Users), "allow_depts": departments, "allow_roles": roles} {
 			if names != "" {
 				out[key] = names
 			}
@@ -107,30 +118,93 @@ func limitExpression(rule *v1alpha1.CreationRule) string {
 }
 
 func (a *API) listWorkflows(r *request) (answer, error) {
-	page, perPage, err := r.paging()
-	if err != nil {
-		return answer{}, err
-	}
-	values := r.URL.Query()
-	search := cmp.Or(values.Get("search_value"), values.Get("name"))
+	search := cmp.Or(r.asked("search_value"), r.asked("name"))
 	managed, err := r.flag("from_admin")
 	if err != nil {
 		return answer{}, err
 	}
 	items := []wireWorkflow{}
 	for _, w := range r.workflows() {
-		item := a.render.workflow(w)
+		item := a.render.workflow(r.Context(), w)
 		if !strings.Contains(item.Name, search) || (managed != nil && *managed && !r.manages(w)) {
 			continue
 		}
 		items = append(items, item)
 	}
-	return answer{data: pageOf(items, page, perPage)}, nil
+	return paged(r, items)
+}
+
+// managedWorkflow is a workflow as the user who manages it has it.
+type managedWorkflow struct {
+	ID v1alpha1.WireID `json:"id"`
+	authorship
+	Name                string `json:"name"`
+	Description         string `json:"description"`
+	Notices             string `json:"notices"`
+	ViewPermissionCheck bool   `json:"view_permission_check"`
+	LimitExpression     string `json:"limit_expression"`
+	DisplayForm         string `json:"display_form_str"`
+	TitleTemplate       string `json:"title_template"`
+	ContentTemplate     string `json:"content_template"`
+}
+
+func (a *API) managedWorkflows(r *request) (answer, error) {
+	items := []managedWorkflow{}
+	for _, w := range r.workflows() {
+		if !r.manages(w) {
+			continue
+		}
+		full := a.render.workflow(r.Context(), w)
+		item := managedWorkflow{
+			ID: full.ID, authorship: a.render.authorship(w), Name: full.Name, Description: full.Description, Notices: full.Notices,
+			ViewPermissionCheck: full.ViewPermissionCheck, LimitExpression: full.LimitExpression, DisplayForm: full.DisplayForm,
+			TitleTemplate: full.TitleTemplate, ContentTemplate: full.ContentTemplate,
+		}
+		item.Creator = full.Creator
+		items = append(items, item)
+	}
+	return answer{data: items}, nil
+}
+
+// workflowDetail is data of rest-behaviour.md §6.3, GET workflows/{id}.
+type workflowDetail struct {
+	Name                string `json:"name"`
+	Description         string `json:"description"`
+	Notices             string `json:"notices"`
+	ViewPermissionCheck bool   `json:"view_permission_check"`
+	LimitExpression     string `json:"limit_expression"`
+	DisplayForm         string `json:"display_form_str"`
+	Creator             string `json:"creator"`
+	GmtCreated          string `json:"gmt_created"`
+}
+
+func (a *API) showWorkflow(r *request) (answer, error) {
+	w, err := r.workflow(r.id)
+	if err != nil {
+		return answer{}, err
+	}
+	full := a.render.workflow(r.Context(), w)
+	return answer{data: workflowDetail{
+		Name: full.Name, Description: full.Description, Notices: full.Notices, ViewPermissionCheck: full.ViewPermissionCheck,
+		LimitExpression: full.LimitExpression, DisplayForm: full.DisplayForm, Creator: full.Creator, GmtCreated: full.GmtCreated,
+	}}, nil
 }
 
 func (r *request) manages(w *v1alpha1.Workflow) bool {
 	graph := &engine.Graph{Namespace: w.Namespace, Name: w.Name, Spec: w.Spec}
 	return engine.CanIntervene(graph, r.caller.User, v1alpha1.RequestedBy{}, r.api.backend.Directory())
+}
+
+// startState is data of rest-behaviour.md §6.3, init_state.
+type startState struct {
+	stateDict
+	Transition []startTransition `json:"transition"`
+	FieldList  []wireField       `json:"field_list"`
+}
+
+type startTransition struct {
+	ID   v1alpha1.WireID `json:"transition_id"`
+	Name string          `json:"transition_name"`
 }
 
 // initState is the start state, what can be done there, and its form. Choices
@@ -144,15 +218,13 @@ func (a *API) initState(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	transitions := []map[string]any{}
-	for _, t := range graph.Start.Transitions {
-		transitions = append(transitions, map[string]any{"transition_id": t.ID, "transition_name": t.DisplayName})
+	out := startState{
+		stateDict: a.render.state(r.Context(), w, graph, graph.Start), Transition: []startTransition{}, FieldList: startFields(graph),
 	}
-	return answer{data: struct {
-		stateDict
-		Transition []map[string]any `json:"transition"`
-		FieldList  []wireField      `json:"field_list"`
-	}{a.render.state(r.Context(), w, graph, graph.Start), transitions, startFields(graph)}}, nil
+	for _, t := range graph.Start.Transitions {
+		out.Transition = append(out.Transition, startTransition{ID: t.ID, Name: t.DisplayName})
+	}
+	return answer{data: out}, nil
 }
 
 func startFields(graph *engine.Graph) []wireField {
@@ -174,39 +246,60 @@ func startFields(graph *engine.Graph) []wireField {
 	return fields
 }
 
+// listedState is an item of rest-behaviour.md §6.3, states.
+type listedState struct {
+	stateInfo
+	ParticipantInfo participantInfo `json:"participant_info"`
+}
+
 func (a *API) listStates(r *request) (answer, error) {
-	w, err := r.workflow(r.id)
+	w, graph, err := r.judged()
 	if err != nil {
 		return answer{}, err
 	}
-	page, perPage, err := r.paging()
-	if err != nil {
-		return answer{}, err
-	}
-	graph, err := r.graph(w)
-	if err != nil {
-		return answer{}, err
-	}
-	type item struct {
-		stateInfo
-		ParticipantInfo participantInfo `json:"participant_info"`
-	}
-	search, items := r.URL.Query().Get("search_value"), []item{}
+	items := []listedState{}
 	for _, state := range graph.States {
-		if !strings.Contains(state.DisplayName, search) {
+		if !r.found(state.DisplayName) {
 			continue
 		}
-		items = append(items, item{
+		items = append(items, listedState{
 			stateInfo:       stateInfo{stateDict: a.render.state(r.Context(), w, graph, state), Form: form(state)},
 			ParticipantInfo: a.render.configuredInfo(r.Context(), w.Namespace, state),
 		})
 	}
-	return answer{data: pageOf(items, page, perPage)}, nil
+	return paged(r, items)
+}
+
+// judged is the workflow of the path and the graph that its new tickets follow.
+func (r *request) judged() (*v1alpha1.Workflow, *engine.Graph, error) {
+	w, err := r.workflow(r.id)
+	if err != nil {
+		return nil, nil, err
+	}
+	graph, err := r.graph(w)
+	return w, graph, err
+}
+
+// shownState is data of rest-behaviour.md §6.3, workflows/states/{id}.
+type shownState struct {
+	ID                v1alpha1.WireID     `json:"id"`
+	Name              string              `json:"name"`
+	WorkflowID        v1alpha1.WireID     `json:"workflow_id"`
+	DistributeTypeID  int                 `json:"distribute_type_id"`
+	IsHidden          bool                `json:"is_hidden"`
+	OrderID           int32               `json:"order_id"`
+	TypeID            int                 `json:"type_id"`
+	ParticipantTypeID int                 `json:"participant_type_id"`
+	Participant       string              `json:"participant"`
+	StateField        map[string]int      `json:"state_field"`
+	Label             v1alpha1.JSONObject `json:"label"`
+	Creator           string              `json:"creator"`
+	GmtCreated        string              `json:"gmt_created"`
 }
 
 func (a *API) showState(r *request) (answer, error) {
 	w, ok := a.backend.WorkflowOfState(r.Context(), r.id)
-	if !ok || !r.application().MayUse(w.Namespace, w.Name) {
+	if !ok || !r.mayUse(w.Namespace, w.Name) {
 		return answer{}, unknownState(r.id)
 	}
 	graph, err := r.graph(w)
@@ -218,10 +311,9 @@ func (a *API) showState(r *request) (answer, error) {
 		return answer{}, unknownState(r.id)
 	}
 	dict := a.render.state(r.Context(), w, graph, state)
-	return answer{data: map[string]any{
-		"id": dict.ID, "name": dict.Name, "workflow_id": dict.WorkflowID, "distribute_type_id": dict.DistributeTypeID,
-		"is_hidden": dict.IsHidden, "order_id": dict.OrderID, "type_id": dict.TypeID, "participant_type_id": dict.ParticipantTypeID,
-		"participant": dict.Participant, "state_field": form(state), "label": dict.Label,
-		"creator": dict.Creator, "gmt_created": dict.GmtCreated,
+	return answer{data: shownState{
+		ID: dict.ID, Name: dict.Name, WorkflowID: dict.WorkflowID, DistributeTypeID: dict.DistributeTypeID,
+		IsHidden: dict.IsHidden, OrderID: dict.OrderID, TypeID: dict.TypeID, ParticipantTypeID: dict.ParticipantTypeID,
+		Participant: dict.Participant, StateField: form(state), Label: dict.Label, Creator: dict.Creator, GmtCreated: dict.GmtCreated,
 	}}, nil
 }

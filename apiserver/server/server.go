@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -44,8 +45,20 @@ func Run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	api := rest.New(b, auth.NewSignature(b.Directory(), uncached, o.SystemNamespace, clock.RealClock{}),
-		rest.Options{Location: location, Log: ctrl.Log.WithName("rest"), MaxInFlight: o.MaxInFlight})
+	clients, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("make the client: %w", err)
+	}
+	bearer, err := auth.NewBearer(b.Directory(), clients)
+	if err != nil {
+		return err
+	}
+	rights, err := auth.NewAuthorizer(clients)
+	if err != nil {
+		return err
+	}
+	who := &auth.Either{Signature: auth.NewSignature(b.Directory(), uncached, o.SystemNamespace, clock.RealClock{}), Bearer: bearer}
+	api := rest.New(b, who, rest.Options{Location: location, Log: ctrl.Log.WithName("rest"), MaxInFlight: o.MaxInFlight, Rights: rights})
 
 	group, ctx := errgroup.WithContext(ctx)
 	// The caches outlive the listeners: requests under way still need them.

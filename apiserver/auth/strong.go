@@ -1,0 +1,126 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// The stronger signature: docs/signatures.md has a worked example.
+const (
+	// HeaderMethod names the way in which a request is signed; absent, it is
+	// the documented MD5.
+	HeaderMethod = "signature-method"
+	// HeaderNonce is different for every request of an application.
+	HeaderNonce = "nonce"
+	// MethodHMAC covers all of the request, and each request is taken once.
+	MethodHMAC = "HMAC-SHA256"
+
+	// MaxBody bounds what is read of a request, in bytes.
+	MaxBody = 1 << 20
+
+	minNonce, maxNonce = 16, 128
+	// mostNonces bounds the memory for replays; beyond it requests wait.
+	mostNonces = 1_000_000
+)
+
+// StringToSign is what the stronger signature covers: each part on a line of
+// its own. Path and query are as they stand in the request line.
+func StringToSign(method, path, query string, body []byte, appName, username, timestamp, nonce string) string {
+	sum := sha256.Sum256(body)
+	return strings.Join([]string{method, path, query, hex.EncodeToString(sum[:]), appName, username, timestamp, nonce}, "\n")
+}
+
+// Sign is the stronger signature, as hex.
+func Sign(token, stringToSign string) string {
+	mac := hmac.New(sha256.New, []byte(token))
+	mac.Write([]byte(stringToSign))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func (s *Signature) checkStrong(r *http.Request, caller *backend.Caller, token string) *backend.Failure {
+	if failure := present(r, HeaderNonce); failure != nil {
+		return failure
+	}
+	nonce := r.Header.Get(HeaderNonce)
+	if len(nonce) < minNonce || len(nonce) > maxNonce {
+		return backend.Failf(engine.ReasonBadParameter, "%s: it must have %d to %d characters", HeaderNonce, minNonce, maxNonce)
+	}
+	body, failure := peek(r)
+	if failure != nil {
+		return failure
+	}
+	wanted := Sign(token, StringToSign(r.Method, r.URL.EscapedPath(), r.URL.RawQuery, body,
+		caller.AppName, r.Header.Get("username"), r.Header.Get("timestamp"), nonce))
+	if !hmac.Equal([]byte(wanted), []byte(r.Header.Get("signature"))) {
+		return backend.Failf(backend.ReasonBadSignature, "signature: it is not the %s of this request and the token of %q", MethodHMAC, caller.AppName)
+	}
+	if failure := s.checkTime(r); failure != nil {
+		return failure
+	}
+	if failure := s.nonces.take(caller.AppName+"\x00"+nonce, s.clock.Now()); failure != nil {
+		return failure
+	}
+	// Another server behind the same address does not know the nonce: there it
+	// makes the repetition of a writing request harmless.
+	caller.Nonce = nonce
+	return nil
+}
+
+// peek reads the body and puts it back.
+func peek(r *http.Request) ([]byte, *backend.Failure) {
+	data, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return nil, backend.Failf(engine.ReasonTooLarge, "the body is larger than %d bytes", MaxBody)
+		}
+		return nil, backend.Failf(backend.ReasonBadBody, "the body could not be read")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	return data, nil
+}
+
+// nonces remembers what was used for as long as its timestamp could be repeated.
+// There are two generations: when the younger one is old enough, the older one
+// cannot matter any more.
+type nonces struct {
+	mu             sync.Mutex
+	younger, older map[string]struct{}
+	since          time.Time
+}
+
+func newNonces() *nonces {
+	return &nonces{younger: map[string]struct{}{}, older: map[string]struct{}{}}
+}
+
+func (n *nonces) take(key string, now time.Time) *backend.Failure {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now.Sub(n.since) > 2*window {
+		n.older, n.younger, n.since = n.younger, map[string]struct{}{}, now
+	}
+	_, young := n.younger[key]
+	_, old := n.older[key]
+	switch {
+	case young || old:
+		return backend.Failf(backend.ReasonReplayed, "%s: a request with it was taken already", HeaderNonce)
+	case len(n.younger) >= mostNonces:
+		return backend.Failf(backend.ReasonBusy, "too many signed requests are remembered: try again in a few minutes")
+	}
+	n.younger[key] = struct{}{}
+	return nil
+}

@@ -1,0 +1,69 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package auth
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+const (
+	// keepToken is how long a token is used before its Secret is read again.
+	keepToken = 2 * time.Second
+	// mostTokens bounds how many Secrets are held at a time.
+	mostTokens = 1000
+)
+
+// tokens reads tokens from Secrets that carry our label, past any cache, so that
+// nobody can make us guess at other Secrets.
+type tokens struct {
+	secrets client.Reader
+	clock   clock.PassiveClock
+
+	mu   sync.Mutex
+	kept map[types.NamespacedName]keptToken
+}
+
+type keptToken struct {
+	data  map[string][]byte
+	until time.Time
+}
+
+// read answers the token under a key, or false where there is none to be had.
+func (t *tokens) read(ctx context.Context, name types.NamespacedName, key string) (string, bool) {
+	now := t.clock.Now()
+	t.mu.Lock()
+	kept, ok := t.kept[name]
+	t.mu.Unlock()
+	if !ok || now.After(kept.until) {
+		var secret corev1.Secret
+		if err := t.secrets.Get(ctx, name, &secret); err != nil {
+			return "", false
+		}
+		kept = keptToken{until: now.Add(keepToken)}
+		if _, labelled := secret.Labels[v1alpha1.LabelUse]; labelled {
+			kept.data = secret.Data
+		}
+		t.keep(name, kept)
+	}
+	token := string(kept.data[key])
+	return token, token != ""
+}
+
+func (t *tokens) keep(name types.NamespacedName, kept keptToken) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.kept) >= mostTokens {
+		clear(t.kept) // they are read again when they are needed
+	}
+	t.kept[name] = kept
+}

@@ -1,0 +1,83 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"net/http"
+	"strings"
+
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// The group whose tickets Kubernetes users have rights on: the aggregated one,
+// so that one role serves both mounts.
+const (
+	rightsGroup    = "rest.ticketflow.dev"
+	rightsVersion  = "v1"
+	rightsResource = "tickets"
+)
+
+// mayUse says whether the caller may reach a workflow's tickets at all: an
+// application by its list, a Kubernetes user by RBAC, a hook its own ticket only.
+func (r *request) mayUse(namespace, workflow string) bool {
+	switch {
+	case r.caller.App != nil:
+		application, ok := r.api.backend.Directory().Application(r.caller.AppName)
+		return ok && application.MayUse(namespace, workflow)
+	case r.caller.Hook != nil:
+		return r.caller.Hook.Namespace == namespace && string(r.caller.Hook.Spec.WorkflowRef.Name) == workflow
+	case r.caller.Kubernetes != nil && r.api.rights != nil:
+		verb, subresource := r.route.right()
+		decision, _, err := r.api.rights.Authorize(r.Context(), authorizer.AttributesRecord{
+			User: r.caller.Kubernetes, Verb: verb, Namespace: namespace, APIGroup: rightsGroup, APIVersion: rightsVersion,
+			Resource: rightsResource, Subresource: subresource, ResourceRequest: true,
+		})
+		return err == nil && decision == authorizer.DecisionAllow
+	}
+	return false
+}
+
+// right is what a Kubernetes user needs for an endpoint: get for what is read,
+// create of the subresource that the path ends with for what is done.
+func (r *route) right() (verb, subresource string) {
+	last := r.path[strings.LastIndex(r.path, "/")+1:]
+	switch {
+	case r.method == http.MethodGet:
+		return "get", ""
+	case r.method == http.MethodDelete:
+		return "delete", ""
+	case last == "tickets":
+		return "create", ""
+	case last == "{id}":
+		return "create", "handle"
+	}
+	return "create", last
+}
+
+// ticket finds the ticket of the path and the graph it follows. A ticket of a
+// workflow that the caller may not reach is unknown, telling nothing.
+func (r *request) ticket() (*v1alpha1.Ticket, *engine.Graph, error) {
+	t, ok := r.api.backend.TicketByID(r.id)
+	if !ok || !r.mayUse(t.Namespace, string(t.Spec.WorkflowRef.Name)) {
+		return nil, nil, unknownTicket(r.id)
+	}
+	graph, err := r.api.backend.Graph(r.Context(), t)
+	return t, graph, err
+}
+
+// visibleTicket is ticket for who wants to look at it.
+func (r *request) visibleTicket() (*v1alpha1.Ticket, *engine.Graph, error) {
+	t, graph, err := r.ticket()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !engine.CanView(graph, backend.Snapshot(t), r.caller.User, r.api.backend.Directory()) {
+		return nil, nil, notAllowedToView(r.caller.User, r.id)
+	}
+	return t, graph, nil
+}
