@@ -5,6 +5,7 @@ package rest
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -255,9 +256,20 @@ func (a *API) listNotices(r *request) (answer, error) {
 			continue
 		}
 		if hook := n.Spec.Webhook; hook != nil {
-			item.HookURL, item.HookToken = hook.URL, mask
+			item.HookURL, item.HookToken = withoutSecrets(hook.URL), mask
 		}
 		items = append(items, item)
 	}
 	return paged(r, items)
+}
+
+// withoutSecrets is an address without user, password and query: services put
+// keys there.
+func withoutSecrets(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return mask
+	}
+	parsed.User, parsed.RawQuery, parsed.Fragment = nil, "", ""
+	return parsed.String()
 }

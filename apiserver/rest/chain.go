@@ -110,7 +110,7 @@ func (a *API) authenticate(r *http.Request, found *route, id string) (backend.Ca
 		return backend.Caller{}, auth.BadHookSignature()
 	}
 	state, ok := graph.State(t.Status.State)
-	if !ok || state.Participants == nil || state.Participants.Hook == nil {
+	if !ok || state.Participants == nil || state.Participants.Hook == nil || state.Participants.Hook.TokenSecretRef == nil {
 		return backend.Caller{}, auth.BadHookSignature()
 	}
 	token := state.Participants.Hook.TokenSecretRef

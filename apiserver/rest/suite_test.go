@@ -18,13 +18,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/klog/v2"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,6 +49,7 @@ var (
 	server      *httptest.Server
 	stop        context.CancelFunc
 	ended       chan error
+	documented  routers.Router
 )
 
 func TestREST(t *testing.T) {
@@ -56,7 +60,7 @@ func TestREST(t *testing.T) {
 // The suite runs what ships: the samples, a manager, the backend, and the
 // surface behind real HTTP.
 var _ = BeforeSuite(func() {
-	ctrl.SetLogger(klog.NewKlogr())
+	ctrl.SetLogger(GinkgoLogr)
 	SetDefaultEventuallyTimeout(testenv.Timeout)
 	SetDefaultEventuallyPollingInterval(testenv.Interval)
 	var err error
@@ -81,8 +85,18 @@ var _ = BeforeSuite(func() {
 	ended = make(chan error, 2)
 	go func() { ended <- mgr.Start(ctx) }()
 	go func() { ended <- b.Start(ctx) }()
-	api := rest.New(b, auth.NewSignature(b.Directory(), k8s, systemNamespace, clock.RealClock{}),
-		rest.Options{Location: time.UTC, Log: klog.Background(), MaxInFlight: 100})
+	clients, err := kubernetes.NewForConfig(environment.Config)
+	Expect(err).NotTo(HaveOccurred())
+	bearer, err := auth.NewBearer(b.Directory(), clients)
+	Expect(err).NotTo(HaveOccurred())
+	rights, err := auth.NewAuthorizer(clients)
+	Expect(err).NotTo(HaveOccurred())
+	who := &auth.Either{Signature: auth.NewSignature(b.Directory(), k8s, systemNamespace, clock.RealClock{}), Bearer: bearer}
+	api := rest.New(b, who, rest.Options{Location: time.UTC, Log: GinkgoLogr, MaxInFlight: 100, Rights: rights})
+	document, err := rest.OpenAPI(true)
+	Expect(err).NotTo(HaveOccurred())
+	documented, err = legacy.NewRouter(document)
+	Expect(err).NotTo(HaveOccurred())
 	server = httptest.NewServer(api)
 	Eventually(b.Synced()).Should(BeClosed())
 	Eventually(func(g Gomega) {
@@ -161,6 +175,7 @@ type answer struct {
 func (c caller) get(path string) answer                { return c.send(http.MethodGet, path, "") }
 func (c caller) post(path string, body string) answer  { return c.send(http.MethodPost, path, body) }
 func (c caller) patch(path string, body string) answer { return c.send(http.MethodPatch, path, body) }
+func (c caller) delete(path string) answer             { return c.send(http.MethodDelete, path, "") }
 func (c caller) put(path string, body string) answer   { return c.send(http.MethodPut, path, body) }
 
 func (c caller) send(method, path, body string) answer {
@@ -181,8 +196,28 @@ func (c caller) send(method, path, body string) answer {
 	response, err := http.DefaultClient.Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close()
+	return read(request, response)
+}
+
+// read reads an answer, and holds it against the OpenAPI document: every key
+// that is there is documented, and every key that is documented is there.
+func read(request *http.Request, response *http.Response) answer {
+	GinkgoHelper()
+	data, err := io.ReadAll(response.Body)
+	Expect(err).NotTo(HaveOccurred())
 	out := answer{status: response.StatusCode}
-	Expect(json.NewDecoder(response.Body).Decode(&out)).To(Succeed(), "every answer has the envelope")
+	Expect(json.Unmarshal(data, &out)).To(Succeed(), "every answer has the envelope: %s", data)
+	request.URL.Scheme, request.URL.Host = "", ""
+	route, parameters, err := documented.FindRoute(request)
+	if err != nil {
+		Expect(out.Code).To(Equal(-1), "what is not documented is not served")
+		return out
+	}
+	input := &openapi3filter.RequestValidationInput{Request: request, PathParams: parameters, Route: route}
+	Expect(openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: response.StatusCode, Header: response.Header, Body: io.NopCloser(bytes.NewReader(data)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})).To(Succeed())
 	return out
 }
 

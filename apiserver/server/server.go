@@ -60,6 +60,10 @@ func Run(ctx context.Context, o *Options) error {
 	who := &auth.Either{Signature: auth.NewSignature(b.Directory(), uncached, o.SystemNamespace, clock.RealClock{}), Bearer: bearer}
 	api := rest.New(b, who, rest.Options{Location: location, Log: ctrl.Log.WithName("rest"), MaxInFlight: o.MaxInFlight, Rights: rights})
 
+	document, err := rest.Document()
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	// The caches outlive the listeners: requests under way still need them.
 	cacheCtx, stopCache := context.WithCancel(context.WithoutCancel(ctx))
@@ -67,7 +71,7 @@ func Run(ctx context.Context, o *Options) error {
 	serving, served := errgroup.WithContext(ctx)
 	if o.RestAddress != "" {
 		serving.Go(func() error {
-			return serve(served, o.RestAddress, mux(api, &readiness{backend: b, config: config, options: o}))
+			return serve(served, o.RestAddress, mux(api, document, &readiness{backend: b, config: config, options: o}))
 		})
 	}
 	if o.SecurePort != 0 {
@@ -103,8 +107,14 @@ func connect(config *restclient.Config, o *Options) (*backend.Backend, client.Re
 	return b, uncached, nil
 }
 
-func mux(api http.Handler, ready *readiness) http.Handler {
+// mux serves the surface, and beside it what probes and readers of it need: a
+// path of its own for the OpenAPI document, which no envelope is around.
+func mux(api http.Handler, document []byte, ready *readiness) http.Handler {
 	m := http.NewServeMux()
+	m.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document)
+	})
 	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	m.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := ready.check(r.Context()); err != nil {
@@ -116,7 +126,7 @@ func mux(api http.Handler, ready *readiness) http.Handler {
 	// ServeMux redirects paths it finds unclean; here each is the API's to refuse.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/healthz", "/readyz":
+		case "/healthz", "/readyz", "/openapi.json":
 			m.ServeHTTP(w, r)
 		default:
 			api.ServeHTTP(w, r)
