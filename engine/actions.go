@@ -31,7 +31,7 @@ func (t *turn) comment() *Refusal {
 // claim is needed first (decisions.md §4).
 func (t *turn) deliver() *Refusal {
 	if t.action.AsAdministrator {
-		if r := t.mustIntervene("deliver as an administrator"); r != nil {
+		if r := t.mustIntervene(Say("deliver as an administrator")); r != nil {
 			return r
 		}
 		if Ended(t.graph, &t.s.Status) {
@@ -126,7 +126,7 @@ func (t *turn) endAddSigner() *Refusal {
 
 // setState forces the ticket into a state, even out of its end.
 func (t *turn) setState() *Refusal {
-	if r := t.mustIntervene("force a state"); r != nil {
+	if r := t.mustIntervene(Say("force a state")); r != nil {
 		return r
 	}
 	to, ok := t.graph.State(t.action.State)
@@ -200,7 +200,7 @@ func (t *turn) retreat() *Refusal {
 func (t *turn) closeTicket() *Refusal {
 	drafting := t.actor == t.s.Spec.Creator && t.state.Type == v1alpha1.StateStart
 	if !drafting {
-		if r := t.mustIntervene("close the ticket"); r != nil {
+		if r := t.mustIntervene(Say("close the ticket")); r != nil {
 			return r
 		}
 	}
@@ -217,7 +217,7 @@ func (t *turn) closeTicket() *Refusal {
 
 // deleteTicket records that the ticket is to go; the reconciler deletes it.
 func (t *turn) deleteTicket() *Refusal {
-	if r := t.mustIntervene("delete the ticket"); r != nil {
+	if r := t.mustIntervene(Say("delete the ticket")); r != nil {
 		return r
 	}
 	t.record(t.entry())

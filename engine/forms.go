@@ -4,7 +4,6 @@
 package engine
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,22 +14,19 @@ import (
 
 // findings gathers all that is wrong with a form, so that it is told at once.
 type findings struct {
-	missing, invalid []string
+	missing []string
+	invalid Phrases
 }
 
 func (f *findings) refusal() *Refusal {
-	var parts []string
-	if len(f.missing) > 0 {
-		parts = append(parts, "missing fields: "+strings.Join(f.missing, ", "))
-	}
-	if len(f.invalid) > 0 {
-		parts = append(parts, "invalid fields: "+strings.Join(f.invalid, "; "))
-	}
+	missing := strings.Join(f.missing, ", ")
 	switch {
+	case len(f.missing) > 0 && len(f.invalid) > 0:
+		return refuse(ReasonMissingFields, "missing fields: %s; invalid fields: %s", missing, f.invalid)
 	case len(f.missing) > 0:
-		return refuse(ReasonMissingFields, "%s", strings.Join(parts, "; "))
+		return refuse(ReasonMissingFields, "missing fields: %s", missing)
 	case len(f.invalid) > 0:
-		return refuse(ReasonInvalidFields, "%s", strings.Join(parts, "; "))
+		return refuse(ReasonInvalidFields, "invalid fields: %s", f.invalid)
 	}
 	return nil
 }
@@ -88,7 +84,7 @@ func (g *Graph) setChange(changes v1alpha1.JSONObject, found *findings, name str
 		return
 	}
 	if err != nil {
-		found.invalid = append(found.invalid, fmt.Sprintf("%s %v", name, err))
+		found.invalid = append(found.invalid, Say("%s %v", name, err))
 		return
 	}
 	changes[name] = value
@@ -100,10 +96,10 @@ func convertTitle(raw any) (any, error) {
 	}
 	text, ok := scalarText(raw)
 	if !ok {
-		return nil, fmt.Errorf("is not a text")
+		return nil, Say("is not a text")
 	}
 	if n := utf8.RuneCountInString(text); n > MaxTitle {
-		return nil, fmt.Errorf("has %d characters, at most %d fit", n, MaxTitle)
+		return nil, Say("has %d characters, at most %d fit", n, MaxTitle)
 	}
 	return text, nil
 }

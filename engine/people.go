@@ -158,7 +158,7 @@ func (t *turn) mustParticipate() *Refusal {
 	return nil
 }
 
-func (t *turn) mustIntervene(what string) *Refusal {
+func (t *turn) mustIntervene(what Phrase) *Refusal {
 	if !CanIntervene(t.graph, string(t.actor), t.action.By, t.dir) {
 		return refuse(ReasonNotAllowed, "%q may not %s: that needs an administrator or an admin of the workflow", t.actor, what)
 	}

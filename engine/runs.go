@@ -102,7 +102,7 @@ func (t *turn) resultFields(fields v1alpha1.JSONObject) (v1alpha1.JSONObject, *R
 	changes, found := v1alpha1.JSONObject{}, &findings{}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if _, own := t.graph.Field(v1alpha1.FieldName(name)); !own && name != titleField {
-			found.invalid = append(found.invalid, name+" is no field of the workflow")
+			found.invalid = append(found.invalid, Say("%s is no field of the workflow", name))
 			continue
 		}
 		t.graph.setChange(changes, found, name, fields[name])

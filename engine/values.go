@@ -5,7 +5,6 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -40,7 +39,7 @@ func (f *Field) Convert(raw any) (any, error) {
 	if f.validation != nil {
 		ok, err := holds(f.validation, map[string]any{"self": value})
 		if err != nil || !ok {
-			return nil, fmt.Errorf("does not satisfy %s", f.Validation)
+			return nil, Say("does not satisfy %s", f.Validation)
 		}
 	}
 	return value, nil
@@ -67,9 +66,9 @@ func (f *Field) convert(raw any) (any, error) {
 	case v1alpha1.FieldBoolean:
 		return toBoolean(raw)
 	case v1alpha1.FieldDate:
-		return toTime(raw, time.DateOnly, "a date like 2018-04-10", time.DateOnly)
+		return toTime(raw, time.DateOnly, Say("a date like 2018-04-10"), time.DateOnly)
 	case v1alpha1.FieldDateTime:
-		return toTime(raw, time.DateTime, "a time like 2018-04-10 17:39:33",
+		return toTime(raw, time.DateTime, Say("a time like 2018-04-10 17:39:33"),
 			time.DateTime, "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04")
 	case v1alpha1.FieldRadio, v1alpha1.FieldSelect:
 		return f.toChoice(raw)
@@ -104,7 +103,7 @@ func toInteger(raw any) (any, error) {
 			return n, nil
 		}
 	}
-	return nil, fmt.Errorf("is not a whole number")
+	return nil, Say("is not a whole number")
 }
 
 func toNumber(raw any) (any, error) {
@@ -123,7 +122,7 @@ func toNumber(raw any) (any, error) {
 			return n, nil
 		}
 	}
-	return nil, fmt.Errorf("is not a number")
+	return nil, Say("is not a number")
 }
 
 func toBoolean(raw any) (any, error) {
@@ -142,10 +141,10 @@ func toBoolean(raw any) (any, error) {
 			return n == int64(1), nil
 		}
 	}
-	return nil, fmt.Errorf("is neither true nor false")
+	return nil, Say("is neither true nor false")
 }
 
-func toTime(raw any, stored, want string, layouts ...string) (any, error) {
+func toTime(raw any, stored string, want Phrase, layouts ...string) (any, error) {
 	if text, ok := raw.(string); ok {
 		for _, layout := range layouts {
 			if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
@@ -153,7 +152,7 @@ func toTime(raw any, stored, want string, layouts ...string) (any, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("is not %s", want)
+	return nil, Say("is not %s", want)
 }
 
 // scalarText is a scalar as text, 1 as "1".
@@ -178,13 +177,13 @@ func scalarText(raw any) (string, bool) {
 func toText(raw any, limit int) (any, error) {
 	text, ok := scalarText(raw)
 	if !ok {
-		return nil, fmt.Errorf("is not a text")
+		return nil, Say("is not a text")
 	}
 	if !utf8.ValidString(text) {
-		return nil, fmt.Errorf("is not valid UTF-8")
+		return nil, Say("is not valid UTF-8")
 	}
 	if n := utf8.RuneCountInString(text); n > limit {
-		return nil, fmt.Errorf("has %d characters, at most %d fit", n, limit)
+		return nil, Say("has %d characters, at most %d fit", n, limit)
 	}
 	return text, nil
 }
@@ -192,10 +191,10 @@ func toText(raw any, limit int) (any, error) {
 func (f *Field) toChoice(raw any) (any, error) {
 	key, ok := scalarText(raw)
 	if !ok {
-		return nil, fmt.Errorf("is not one of the choices %s", f.choiceKeys())
+		return nil, Say("is not one of the choices %s", f.choiceKeys())
 	}
 	if !slices.ContainsFunc(f.Choices, func(c v1alpha1.Choice) bool { return c.Key == key }) {
-		return nil, fmt.Errorf("%q is not one of the choices %s", shorten(key, maxChoice), f.choiceKeys())
+		return nil, Say("%q is not one of the choices %s", shorten(key, maxChoice), f.choiceKeys())
 	}
 	return key, nil
 }
@@ -221,7 +220,7 @@ func (f *Field) toChoices(raw any) (any, error) {
 func toUser(raw any) (any, error) {
 	text, ok := raw.(string)
 	if !ok || strings.Contains(text, ",") || utf8.RuneCountInString(text) > 100 {
-		return nil, fmt.Errorf("is not one user name")
+		return nil, Say("is not one user name")
 	}
 	return strings.TrimSpace(text), nil
 }
@@ -230,7 +229,7 @@ func toUsers(raw any) (any, error) {
 	return eachOf(raw, func(item any) (string, error) {
 		name, err := toUser(item)
 		if err != nil {
-			return "", fmt.Errorf("is not a list of user names")
+			return "", Say("is not a list of user names")
 		}
 		return name.(string), nil //nolint:forcetypeassert // toUser answers text
 	})
@@ -242,7 +241,7 @@ func eachOf(raw any, convert func(any) (string, error)) (any, error) {
 	if !ok {
 		text, isText := scalarText(raw)
 		if !isText {
-			return nil, fmt.Errorf("is neither a list nor a text with commas")
+			return nil, Say("is neither a list nor a text with commas")
 		}
 		for _, part := range strings.Split(text, ",") {
 			items = append(items, part)

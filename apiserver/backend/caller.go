@@ -34,7 +34,7 @@ type Failure = engine.Refusal
 
 // Failf makes a Failure.
 func Failf(reason engine.Reason, format string, args ...any) *Failure {
-	return &Failure{Reason: reason, Message: fmt.Sprintf(format, args...)}
+	return engine.Refuse(reason, format, args...)
 }
 
 // Caller is who makes a request, and which.

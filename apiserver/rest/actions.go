@@ -90,10 +90,7 @@ func (r *request) ticketSpec(w *v1alpha1.Workflow, transitionID v1alpha1.WireID)
 	}
 	transition, ok := graph.TransitionByID(transitionID)
 	if !ok || transition.From != graph.Start {
-		return spec, &engine.Refusal{
-			Reason:  engine.ReasonUnknownTransition,
-			Message: fmt.Sprintf("transition_id: %d does not lead on from the start state of workflow %d", transitionID, w.Status.ID),
-		}
+		return spec, engine.Refuse(engine.ReasonUnknownTransition, "transition_id: %d does not lead on from the start state of workflow %d", transitionID, w.Status.ID)
 	}
 	spec.Transition = transition.Name
 	spec.Fields, _ = r.fields(func(name string) bool { _, own := graph.Field(v1alpha1.FieldName(name)); return own })
@@ -119,7 +116,7 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 	}
 	parent, ok := r.api.backend.TicketByID(id)
 	if !ok || parent.Namespace != w.Namespace || !r.mayUse(parent.Namespace, string(parent.Spec.WorkflowRef.Name)) {
-		return nil, &engine.Refusal{Reason: engine.ReasonUnknownTicket, Message: fmt.Sprintf("parent_ticket_id: there is no ticket %d beside this one", id)}
+		return nil, engine.Refuse(engine.ReasonUnknownTicket, "parent_ticket_id: there is no ticket %d beside this one", id)
 	}
 	reference := &v1alpha1.ParentReference{Name: v1alpha1.ObjectName(parent.Name)}
 	if stateID == 0 {
@@ -131,7 +128,7 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 	}
 	state, ok := graph.StateByID(stateID)
 	if !ok {
-		return nil, &engine.Refusal{Reason: engine.ReasonParentElsewhere, Message: fmt.Sprintf("parent_ticket_state_id: ticket %d has no state %d", id, stateID)}
+		return nil, engine.Refuse(engine.ReasonParentElsewhere, "parent_ticket_state_id: ticket %d has no state %d", id, stateID)
 	}
 	reference.State = state.Name
 	return reference, nil

@@ -158,7 +158,7 @@ func (a *API) fail(x *exchange, err error) {
 }
 
 func (a *API) refuse(x *exchange, failure *backend.Failure, status int) {
-	a.write(x, status, envelope{Code: -1, Data: "", Msg: failure.Message, Reason: failure.Reason})
+	a.write(x, status, envelope{Code: -1, Data: "", Msg: say(x.r, failure), Reason: failure.Reason})
 }
 
 func (a *API) write(x *exchange, status int, body envelope) {

@@ -93,7 +93,7 @@ var _ = Describe("Statistics", func() {
 		Expect(as("guiji").get("tickets/num_statistics").ok()).To(ConsistOf(keys(Keys{
 			"day": Equal(today), "type": Equal("hooked"), "count": BeNumerically(">", 0),
 		})))
-		Expect(as("guiji").get("tickets/num_statistics?start_date=" + today + "&end_date=" + today).ok()).To(HaveLen(1), "both days count")
+		Expect(as("guiji").get("tickets/num_statistics?start_date="+today+"&end_date="+today).ok()).To(HaveLen(1), "both days count")
 		Expect(as("guiji").get("tickets/num_statistics?end_date=2018-04-10").ok()).To(BeEmpty())
 		Expect(as("lilei").get("tickets/num_statistics").ok()).To(BeEmpty())
 		as("guiji").get("tickets/num_statistics?start_date=yesterday").refused("BadParameter", "start_date")

@@ -44,12 +44,12 @@ func noMethod(method, path string) *backend.Failure {
 	return backend.Failf(engine.ReasonBadParameter, "the endpoint %s has no method %s", path, method)
 }
 
-func badParameter(name, why string) *backend.Failure {
-	return backend.Failf(engine.ReasonBadParameter, "%s %s", name, why)
+func badParameter(name, why string, args ...any) *backend.Failure {
+	return backend.Failf(engine.ReasonBadParameter, "%s %s", name, engine.Say(why, args...))
 }
 
 func badBody(why string) *backend.Failure {
-	return backend.Failf(backend.ReasonBadBody, "the body %s", why)
+	return backend.Failf(backend.ReasonBadBody, "the body %s", engine.Say(why))
 }
 
 func unknownKey(name string) *backend.Failure {

@@ -229,7 +229,7 @@ func (r *request) paging() (page, perPage int, err error) {
 		return 0, 0, err
 	}
 	if perPage < 1 || perPage > maxPerPage {
-		return 0, 0, badParameter("per_page", "must be from 1 to "+strconv.Itoa(maxPerPage))
+		return 0, 0, badParameter("per_page", "must be from 1 to %d", maxPerPage)
 	}
 	return page, perPage, nil
 }
