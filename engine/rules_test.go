@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
@@ -160,10 +161,10 @@ func TestADraftIsItsCreators(t *testing.T) {
 	}
 }
 
-func TestWhatAFormDoesNotAllowIsNotStored(t *testing.T) {
+func TestQ48WhatAFormDoesNotAllowIsNeitherStoredNorSeen(t *testing.T) {
 	w := newWalker(t, vpn).mustOpen("submit", v1alpha1.JSONObject{"days": int64(2), "ghost": "x"})
 	w.must("zhangsan", v1alpha1.TicketAction{Type: v1alpha1.ActionTransition, Transition: "approve", Fields: v1alpha1.JSONObject{"days": int64(30)}})
-	// days is not on the leader's form: neither stored, nor seen by the route (Q48).
+	// days is not on the leader's form.
 	w.at("ops", "guiji,wangwu")
 	if diff := cmp.Diff(v1alpha1.JSONObject{"days": int64(2)}, w.s.Status.Fields); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
@@ -264,5 +265,47 @@ func TestWhoMayLook(t *testing.T) {
 	w.graph.Spec.Visibility = v1alpha1.VisibilityEveryone
 	if !engine.CanView(w.graph, w.s, "", w.dir) {
 		t.Error("everyone may look, nobody in particular too")
+	}
+}
+
+func TestQ23AParentGoesOnOnceAllChildrenOfItsStateHaveEnded(t *testing.T) {
+	const project = `
+states:
+- {name: new, type: Start, transitions: [{name: go, to: develop}]}
+- {name: develop, participants: {children: {}}, transitions: [{name: developed, to: test}]}
+- {name: test, participants: {users: [lilei]}, transitions: [{name: ok, to: end}]}
+- {name: end, type: End}
+`
+	ended, refusedOpening := v1alpha1.TicketStatus{ID: 1, Progress: v1alpha1.ProgressClosed}, v1alpha1.TicketStatus{Conditions: []metav1.Condition{{Type: v1alpha1.ConditionOpened, Status: metav1.ConditionFalse}}}
+	underWay := v1alpha1.TicketStatus{ID: 2, Progress: v1alpha1.ProgressInProgress, Participants: v1alpha1.CurrentParticipants{Kind: v1alpha1.ParticipantsScript}}
+	child := func(state v1alpha1.Name, status v1alpha1.TicketStatus) v1alpha1.Ticket {
+		return v1alpha1.Ticket{Spec: v1alpha1.TicketSpec{Parent: &v1alpha1.ParentReference{Name: "vpn-1", State: state}}, Status: status}
+	}
+	cases := map[string]struct {
+		children []v1alpha1.Ticket
+		want     v1alpha1.Name
+	}{
+		"with none yet, it waits":                           {nil, "develop"},
+		"while one is under way, it waits":                  {[]v1alpha1.Ticket{child("develop", ended), child("develop", underWay)}, "develop"},
+		"while one is being opened, it waits":               {[]v1alpha1.Ticket{child("develop", ended), child("develop", v1alpha1.TicketStatus{})}, "develop"},
+		"those of another state do not count":               {[]v1alpha1.Ticket{child("test", ended)}, "develop"},
+		"those of no state do not count":                    {[]v1alpha1.Ticket{child("", ended)}, "develop"},
+		"once all have ended, however they did, it goes on": {[]v1alpha1.Ticket{child("develop", ended), child("develop", ended), child("test", underWay)}, "test"},
+		"one whose opening was refused does not count":      {[]v1alpha1.Ticket{child("develop", ended), child("develop", refusedOpening)}, "test"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWalker(t, project).mustOpen("go", nil).at("develop", "")
+			w.s.Status.Children = engine.CountChildren(tc.children)
+			if due, _ := engine.Due(w.graph, w.s, w.now); due != nil {
+				w.due()
+				if got := last(&w.s.Status); got.Actor != "loonrobot" || got.Comment != "所有子工单处理完毕，自动流转" {
+					t.Errorf("got %q by %s", got.Comment, got.Actor)
+				}
+			}
+			if w.s.Status.State != tc.want {
+				t.Errorf("got %s, want %s", w.s.Status.State, tc.want)
+			}
+		})
 	}
 }

@@ -24,6 +24,9 @@ func Due(g *Graph, s Snapshot, now time.Time) (due *Command, next time.Time) {
 	if runWaits(&s.Status) {
 		return &Command{Kind: CommandRunFinished}, now
 	}
+	if childrenDone(&s.Status) {
+		return &Command{Kind: CommandChildrenEnded}, now
+	}
 	if Ended(g, &s.Status) || len(s.Status.Timers) == 0 {
 		return nil, time.Time{}
 	}
@@ -163,15 +166,6 @@ func (t *turn) timer(name v1alpha1.Name) *Refusal {
 		return nil // void, or a repetition
 	}
 	return t.takeByItself(chosen, v1alpha1.HistoryTimer, timerComment)
-}
-
-// childrenEnded goes on because all sub-tickets of the state have ended.
-func (t *turn) childrenEnded() *Refusal {
-	chosen, ok := t.state.firstTransition()
-	if !ok || t.s.Status.Participants.Kind != v1alpha1.ParticipantsChildren {
-		return nil
-	}
-	return t.takeByItself(chosen, v1alpha1.HistoryChildrenEnded, childrenComment)
 }
 
 func (t *turn) takeByItself(chosen *Transition, action v1alpha1.HistoryAction, comment string) *Refusal {

@@ -33,9 +33,10 @@ func snapshot(t *v1alpha1.Ticket) engine.Snapshot {
 // decide asks the engine about the pending action, and then about what falls
 // due by itself. It answers the status that follows, and after what time to
 // ask again.
-func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket) (engine.Snapshot, time.Duration) {
+func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket, children []v1alpha1.ChildrenCount) (engine.Snapshot, time.Duration) {
 	now := r.Clock.Now()
 	s := snapshot(t)
+	s.Status.Children = children
 	if action := pending(t); action != nil {
 		s = r.apply(graph, s, action, r.failures.tooMany(t.UID), now)
 	}

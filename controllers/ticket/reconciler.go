@@ -17,8 +17,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -82,6 +84,7 @@ func (r *Reconciler) Register(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("ticket").
 		For(&v1alpha1.Ticket{}).
+		Watches(&v1alpha1.Ticket{}, handler.EnqueueRequestsFromMapFunc(parentOf), builder.WithPredicates(countsAnew())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(reconcile.AsReconciler[*v1alpha1.Ticket](mgr.GetClient(), r))
 	if err != nil {
@@ -120,7 +123,11 @@ func (r *Reconciler) proceed(ctx context.Context, t *v1alpha1.Ticket) (reconcile
 	if err != nil {
 		return r.missingRevision(ctx, t, err)
 	}
-	decided, next := r.decide(graph, t)
+	children, err := r.children(ctx, t)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	decided, next := r.decide(graph, t, children)
 	wrote, err := r.write(ctx, t, decided)
 	if err != nil {
 		return r.refuseUnwritable(ctx, t, err)
@@ -146,20 +153,3 @@ func deleted(status *v1alpha1.TicketStatus) bool {
 	return false
 }
 
-// stamp notes on the ticket that it was opened, so that a ticket whose status
-// is lost is never opened a second time. It is not in the way of the opening
-// itself, which somebody may be waiting for.
-func (r *Reconciler) stamp(ctx context.Context, t *v1alpha1.Ticket) error {
-	if _, stamped := t.Annotations[v1alpha1.AnnotationOpened]; stamped || t.Status.OpenedAt == nil {
-		return nil
-	}
-	stamped := t.DeepCopy()
-	if stamped.Annotations == nil {
-		stamped.Annotations = map[string]string{}
-	}
-	stamped.Annotations[v1alpha1.AnnotationOpened] = t.Status.OpenedAt.UTC().Format(time.RFC3339)
-	if err := r.Client.Patch(ctx, stamped, client.MergeFrom(t)); err != nil {
-		return fmt.Errorf("stamp the ticket as opened: %w", err)
-	}
-	return nil
-}

@@ -74,7 +74,7 @@ func department(name, parent string) *v1alpha1.Department {
 }
 
 var _ = Describe("the directory", func() {
-	It("finds the active people of departments and all below, also in a circle", func(ctx SpecContext) {
+	It("finds the active people of departments and all below, also in a circle (Q33, Q44)", func(ctx SpecContext) {
 		create(ctx,
 			department("top", "bottom"), department("middle", "top"), department("bottom", "middle"), department("aside", ""),
 			user("t1", v1alpha1.UserSpec{Department: "top"}),

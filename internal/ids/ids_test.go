@@ -138,7 +138,7 @@ func distinct(given map[string]v1alpha1.WireID) map[v1alpha1.WireID]bool {
 var _ = Describe("the counter", func() {
 	day := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 
-	It("never repeats a number, also after a crash and with two processes", func(ctx SpecContext) {
+	It("never repeats a number, also after a crash and with two processes (Q25)", func(ctx SpecContext) {
 		ns := newNamespace(ctx)
 		var mu sync.Mutex
 		seen := map[v1alpha1.WireID]int{}

@@ -150,14 +150,14 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestOutputIsBoundedAndDrained(t *testing.T) {
+func TestQ11OutputIsBoundedAndDrained(t *testing.T) {
 	result := run(t, newTask("sh", "yes 0123456789 | head -c 3000000; echo end >&2"))
 	if !result.Succeeded || len(result.Message) > 16<<10 || !strings.HasPrefix(result.Message, "0123456789\n") {
 		t.Errorf("succeeded %v with %d bytes", result.Succeeded, len(result.Message))
 	}
 }
 
-func TestTimeoutEndsTheWholeGroup(t *testing.T) {
+func TestQ10TimeoutEndsTheWholeGroup(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	task := newTask("sh", fmt.Sprintf("sleep 300 & echo $! > %s; echo waiting; wait", pidFile))
 	task.Timeout = time.Second

@@ -1,0 +1,62 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+)
+
+// CountChildren counts the sub-tickets of one parent by the state of the parent
+// that they hang on. One that is being opened counts as under way, one whose
+// opening was refused does not count, and neither does one that hangs on no state.
+func CountChildren(children []v1alpha1.Ticket) []v1alpha1.ChildrenCount {
+	var counts []v1alpha1.ChildrenCount
+	for i := range children {
+		child := &children[i]
+		if child.Spec.Parent == nil || child.Spec.Parent.State == "" || refused(&child.Status) {
+			continue
+		}
+		at := slices.IndexFunc(counts, func(c v1alpha1.ChildrenCount) bool { return c.State == child.Spec.Parent.State })
+		if at < 0 {
+			at = len(counts)
+			counts = append(counts, v1alpha1.ChildrenCount{State: child.Spec.Parent.State})
+		}
+		counts[at].Total++
+		if child.Status.ID != 0 && HasEnded(&child.Status) {
+			counts[at].Ended++
+		}
+	}
+	slices.SortFunc(counts, func(a, b v1alpha1.ChildrenCount) int { return cmp.Compare(a.State, b.State) })
+	return counts
+}
+
+func refused(status *v1alpha1.TicketStatus) bool {
+	return status.ID == 0 && meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionOpened)
+}
+
+// childrenDone says that all sub-tickets of the state that the ticket is in have
+// ended, however they ended (Q23). With none yet, it waits.
+func childrenDone(status *v1alpha1.TicketStatus) bool {
+	return status.Participants.Kind == v1alpha1.ParticipantsChildren &&
+		slices.ContainsFunc(status.Children, func(c v1alpha1.ChildrenCount) bool {
+			return c.State == status.State && c.Total > 0 && c.Ended == c.Total
+		})
+}
+
+// childrenEnded goes on because all sub-tickets of the state have ended.
+func (t *turn) childrenEnded() *Refusal {
+	chosen, ok := t.state.firstTransition()
+	if !ok || !childrenDone(&t.s.Status) {
+		return nil // a repetition
+	}
+	t.actor = v1alpha1.RobotUser
+	return t.take(chosen, v1alpha1.HistoryEntry{
+		Action: v1alpha1.HistoryChildrenEnded, Transition: chosen.Name, Outcome: chosen.Outcome, Comment: childrenComment,
+	})
+}
