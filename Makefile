@@ -36,6 +36,12 @@ test: kubernetes ## Run all tests, with the race detector, on a real kube-apiser
 bench: build kubernetes ## Measure REST beside the raw kube-apiserver, in one table.
 	go run ./hack/bench
 
+FUZZTIME ?= 10m
+.PHONY: fuzz
+fuzz: kubernetes ## Send random requests to every endpoint, and random values to the engine, for FUZZTIME each.
+	go test ./apiserver/rest -timeout 0 -ginkgo.focus 'Whatever is sent' -fuzz-endpoints $(FUZZTIME)
+	go test ./engine -run '^$$' -fuzz . -fuzztime $(FUZZTIME)
+
 .PHONY: lint
 lint: ## Check the code, the import walls included.
 	$(LINT) run

@@ -150,7 +150,7 @@ func serve(ctx context.Context, address string, handler http.Handler) error {
 		defer cancel()
 		stopped <- server.Shutdown(last)
 	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(enveloped{listener}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve REST: %w", err)
 	}
 	return <-stopped

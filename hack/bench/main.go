@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -25,57 +26,145 @@ var manifests []byte
 
 func main() {
 	seconds := flag.Int("seconds", 5, "how long each row is measured")
+	tickets := flag.Int("tickets", 100_000, "how many tickets are loaded for the second table; 0 for none")
 	flag.Parse()
-	if err := run(time.Duration(*seconds) * time.Second); err != nil {
+	if err := run(time.Duration(*seconds)*time.Second, *tickets); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(each time.Duration) error {
+func run(each time.Duration, tickets int) error {
 	folder, err := os.MkdirTemp("", "ticketflow-bench")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	up, address, err := startUp(folder)
+	b := &bench{folder: folder, each: each}
+	if err := b.start(); err != nil {
+		return err
+	}
+	defer func() { b.stop() }()
+	if err := b.beside(context.Background()); err != nil {
+		return err
+	}
+	if tickets == 0 {
+		return nil
+	}
+	return b.atScale(context.Background(), tickets)
+}
+
+// bench is one run, and what it brought up.
+type bench struct {
+	folder string
+	each   time.Duration
+	up     *exec.Cmd
+	ready  time.Duration // that it took
+	raw    *rawClient
+	rest   *restClient
+}
+
+func (b *bench) start() error {
+	begun := time.Now()
+	up, address, err := startUp(b.folder)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		_ = up.Process.Signal(syscall.SIGINT)
-		_ = up.Wait()
-	}()
-	raw, err := newRaw(filepath.Join(folder, "kubeconfig"))
-	if err != nil {
-		return err
-	}
-	rest := &restClient{base: "http://" + address + "/api/v1.0/", http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
-	ctx := context.Background()
+	b.up, b.ready = up, time.Since(begun)
+	b.rest = &restClient{base: "http://" + address + "/api/v1.0/", http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	b.raw, err = newRaw(filepath.Join(b.folder, "kubeconfig"))
+	return err
+}
+
+func (b *bench) stop() {
+	_ = b.up.Process.Signal(syscall.SIGINT)
+	_ = b.up.Wait()
+}
+
+// beside measures REST and the raw kube-apiserver with few tickets.
+func (b *bench) beside(ctx context.Context) error {
 	var rows []row
 	for _, m := range []struct {
 		name string
 		work func(client int) func(ctx context.Context) error
 	}{
-		{"raw create", raw.create},
-		{"raw status update", raw.updateStatus},
-		{"raw get", raw.get},
-		{"REST create", rest.create},
-		{"REST handle", rest.handle},
-		{"REST detail", rest.read("")},
-		{"REST transitions", rest.read("/transitions")},
-		{"REST flowlogs", rest.read("/flowlogs")},
+		{"raw create", b.raw.create},
+		{"raw status update", b.raw.updateStatus},
+		{"raw get", b.raw.get},
+		{"REST create", b.rest.create},
+		{"REST handle", b.rest.handle},
+		{"REST detail", b.rest.read("")},
+		{"REST transitions", b.rest.read("/transitions")},
+		{"REST flowlogs", b.rest.read("/flowlogs")},
 	} {
 		r := row{name: m.name}
 		for i, clients := range []int{1, 32} {
 			fmt.Fprintf(os.Stderr, "%s, %d clients\n", m.name, clients)
-			if r.results[i], err = measure(ctx, clients, each, m.work); err != nil {
+			var err error
+			if r.results[i], err = measure(ctx, clients, b.each, m.work); err != nil {
 				return fmt.Errorf("%s: %w", m.name, err)
 			}
 		}
 		rows = append(rows, r)
 	}
 	print(rows)
+	return nil
+}
+
+// atScale measures lists, detail, memory and the start with many tickets.
+func (b *bench) atScale(ctx context.Context, tickets int) error {
+	var ticket map[string]any
+	for try := 0; ; try++ {
+		var err error
+		if ticket, err = template(ctx, b.rest, b.raw); err == nil {
+			break
+		} else if !errors.Is(err, errNotStamped) || try == 20 {
+			return fmt.Errorf("make a typical ticket: %w", err)
+		}
+	}
+	fmt.Fprintf(os.Stderr, "loading %d tickets\n", tickets)
+	begun := time.Now()
+	if err := fill(ctx, filepath.Join(b.folder, "data"), ticket, tickets); err != nil {
+		return err
+	}
+	if err := listed(ctx, b.rest, tickets); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "loaded and listed after %s; starting anew\n", time.Since(begun).Round(time.Second))
+	b.stop()
+	if err := b.start(); err != nil {
+		return err
+	}
+	if err := listed(ctx, b.rest, tickets); err != nil {
+		return err
+	}
+	var rows []listRow
+	for _, l := range lists {
+		fmt.Fprintf(os.Stderr, "%s, 8 clients\n", l.name)
+		got, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
+			n := 0
+			return func(ctx context.Context) error {
+				n++
+				return b.rest.call(ctx, http.MethodGet, "tickets?"+l.query(client, n), nil, nil)
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+		rows = append(rows, listRow{l.name, got, l.title})
+	}
+	detail, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
+		n := 0
+		return func(ctx context.Context) error {
+			n++
+			return b.rest.call(ctx, http.MethodGet, fmt.Sprintf("tickets/%d", firstCopy+(client*7919+n*31)%tickets), nil, nil)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("detail: %w", err)
+	}
+	rows = append(rows, listRow{"detail", detail, false})
+	printScale(tickets, rows, b.ready, memory(b.up.Process.Pid))
 	return nil
 }
 

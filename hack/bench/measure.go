@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -73,16 +74,6 @@ func print(rows []row) {
 		fmt.Printf("%-18s %12.0f %10s %12.0f %10s %10s\n", r.name, one.rate, short(one.p50), many.rate, short(many.p50), short(many.p99))
 	}
 	fmt.Println()
-	budget := func(what string, got, want float64, atLeast bool) {
-		verdict, sign := "missed", "<="
-		if atLeast {
-			sign = ">="
-		}
-		if (got >= want) == atLeast {
-			verdict = "kept"
-		}
-		fmt.Printf("%-62s %5.2f, budget %s %.1f: %s\n", what, got, sign, want, verdict)
-	}
 	budget("REST handle / half the raw status updates, 32 clients", by["REST handle"][1].rate/(by["raw status update"][1].rate/2), 0.8, true)
 	budget("one action / one raw write, 1 client, medians", float64(by["REST handle"][0].p50)/float64(by["raw status update"][0].p50), 4, false)
 	for _, name := range []string{"REST detail", "REST transitions", "REST flowlogs"} {
@@ -91,3 +82,45 @@ func print(rows []row) {
 }
 
 func short(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
+
+func budget(what string, got, want float64, atLeast bool) {
+	verdict, sign := "missed", "<="
+	if atLeast {
+		sign = ">="
+	}
+	if (got >= want) == atLeast {
+		verdict = "kept"
+	}
+	fmt.Printf("%-62s %7.2f, budget %s %.1f: %s\n", what, got, sign, want, verdict)
+}
+
+// listRow is a query with many tickets.
+type listRow struct {
+	name string
+	result
+	walks bool // looks at each candidate, as a search within titles must
+}
+
+// printScale writes the table of many tickets, and the budgets under it.
+func printScale(tickets int, rows []listRow, ready time.Duration, memory map[string]int) {
+	fmt.Printf("\n%-26s %12s %10s %10s\n", fmt.Sprintf("%d tickets", tickets), "8 clients/s", "median", "p99")
+	for _, r := range rows {
+		fmt.Printf("%-26s %12.0f %10s %10s\n", r.name, r.rate, short(r.p50), short(r.p99))
+	}
+	fmt.Println()
+	for _, name := range slices.Sorted(maps.Keys(memory)) {
+		fmt.Printf("%-26s %8d MiB\n", name, memory[name])
+	}
+	fmt.Println()
+	milliseconds := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	for _, r := range rows {
+		want := 5.0
+		if r.walks {
+			want = 50
+		}
+		budget(r.name+", p99 in ms", milliseconds(r.p99), want, false)
+	}
+	budget("apiserver, MiB", float64(memory["apiserver"]), 1536, false)
+	budget("manager, MiB", float64(memory["manager"]), 1536, false)
+	budget("start to ready, s", ready.Seconds(), 30, false)
+}

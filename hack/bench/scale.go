@@ -1,0 +1,222 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// What many tickets cost: they are copies of one that went through REST, put
+// straight into etcd, since opening each by itself would measure something else
+// for a quarter of an hour.
+
+// firstCopy is the wire id of the first copy, beyond what is given meanwhile.
+const firstCopy = 1_000_000
+
+// people that the copies are spread over.
+const people = 200
+
+// template is a typical ticket: 8 fields, 6 history entries.
+func template(ctx context.Context, rest *restClient, raw *rawClient) (map[string]any, error) {
+	path, err := rest.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for range 5 {
+		if err := rest.call(ctx, "PATCH", path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil); err != nil {
+			return nil, err
+		}
+	}
+	id, err := strconv.ParseInt(strings.TrimPrefix(path, "tickets/"), 10, 64)
+	if err != nil {
+		return nil, err
+	}
+	var list unstructured.UnstructuredList
+	list.SetGroupVersionKind(schema.GroupVersionKind{Group: "ticketflow.dev", Version: "v1alpha1", Kind: "TicketList"})
+	if err := raw.client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	for i := range list.Items {
+		got, _, err := unstructured.NestedInt64(list.Items[i].Object, "status", "id")
+		if err == nil && got == id && list.Items[i].GetAnnotations() != nil { // stamped: nothing more will be written
+			return list.Items[i].Object, nil
+		}
+	}
+	return nil, errNotStamped
+}
+
+var errNotStamped = errors.New("the template is not stamped yet")
+
+// fill puts so many copies of a ticket into etcd.
+func fill(ctx context.Context, data string, ticket map[string]any, count int) error {
+	etcd, err := connectEtcd(data)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = etcd.Close() }()
+	const batch = 100
+	begin := time.Now().Add(-time.Duration(count) * time.Minute)
+	for from := 0; from < count; from += batch {
+		var puts []clientv3.Op
+		for n := from; n < min(from+batch, count); n++ {
+			name, value, err := copyOf(ticket, n, begin.Add(time.Duration(n)*time.Minute))
+			if err != nil {
+				return err
+			}
+			puts = append(puts, clientv3.OpPut("/registry/ticketflow.dev/tickets/"+namespace+"/"+name, value))
+		}
+		if _, err := etcd.Txn(ctx).Then(puts...).Commit(); err != nil {
+			return fmt.Errorf("write tickets: %w", err)
+		}
+	}
+	return nil
+}
+
+// copyOf is the n-th copy: its own names and numbers, and its own people.
+func copyOf(ticket map[string]any, n int, opened time.Time) (name, value string, err error) {
+	object := (&unstructured.Unstructured{Object: ticket}).DeepCopy()
+	name = fmt.Sprintf("copy-%07d", n)
+	object.SetName(name)
+	object.SetGenerateName("")
+	object.SetUID("")
+	object.SetResourceVersion("")
+	object.SetManagedFields(nil)
+	at := opened.UTC().Format(time.RFC3339)
+	person := fmt.Sprintf("person%03d", n%people)
+	for path, value := range map[string]any{
+		"metadata.uid": uuid.NewString(), "metadata.creationTimestamp": at, "spec.creator": person,
+		"status.id": int64(firstCopy + n), "status.serialNumber": fmt.Sprintf("loonflow_20180101%07d", n), "status.openedAt": at, "status.updatedAt": at,
+		"status.title": fmt.Sprintf("typical ticket number %d", n),
+	} {
+		if err := unstructured.SetNestedField(object.Object, value, strings.Split(path, ".")...); err != nil {
+			return "", "", err
+		}
+	}
+	if err := unstructured.SetNestedStringSlice(object.Object, []string{person}, "status", "participants", "users"); err != nil {
+		return "", "", err
+	}
+	related := []any{map[string]any{"user": person, "handled": true}, map[string]any{"user": fmt.Sprintf("person%03d", (n+7)%people)}}
+	if err := unstructured.SetNestedSlice(object.Object, related, "status", "related"); err != nil {
+		return "", "", err
+	}
+	data, err := json.Marshal(object.Object)
+	return name, string(data), err
+}
+
+func connectEtcd(data string) (*clientv3.Client, error) {
+	var ports struct {
+		Etcd int `json:"etcd"`
+	}
+	text, err := os.ReadFile(filepath.Join(data, "ports.json")) //nolint:gosec // this run's own folder
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &ports); err != nil {
+		return nil, err
+	}
+	pki := filepath.Join(data, "pki")
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(pki, "etcd-client.crt"), filepath.Join(pki, "etcd-client.key"))
+	if err != nil {
+		return nil, err
+	}
+	authority, err := os.ReadFile(filepath.Join(pki, "etcd-ca.crt")) //nolint:gosec // this run's own folder
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	return clientv3.New(clientv3.Config{
+		Endpoints: []string{fmt.Sprintf("https://127.0.0.1:%d", ports.Etcd)}, DialTimeout: 10 * time.Second,
+		TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, MinVersion: tls.VersionTLS12},
+	})
+}
+
+// listed waits until the index has so many tickets.
+func listed(ctx context.Context, rest *restClient, count int) error {
+	var page struct {
+		Total int `json:"total"`
+	}
+	for range 1200 {
+		if err := rest.call(ctx, "GET", "tickets?category=all&per_page=1", nil, &page); err != nil {
+			return err
+		}
+		if page.Total >= count {
+			return nil
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	return fmt.Errorf("only %d of %d tickets are listed", page.Total, count)
+}
+
+// lists are the queries of the table, by name. Each client asks for other values.
+var lists = []struct {
+	name  string
+	query func(client, n int) string
+	title bool
+}{
+	{"list all", func(_, n int) string { return fmt.Sprintf("category=all&page=%d", n) }, false},
+	{"list duty", func(c, n int) string { return fmt.Sprintf("category=duty&page=%d", 1+n%5) }, false},
+	{"list by workflow, state", func(_, n int) string { return fmt.Sprintf("category=all&workflow_ids=1&is_end=0&page=%d", n) }, false},
+	{"list by creator", func(c, n int) string { return fmt.Sprintf("category=all&from_admin=1&creator=person%03d", (c*31+n)%people) }, false},
+	{"list by time", func(_, n int) string {
+		from := time.Now().Add(-time.Duration(1000+n%1000) * time.Minute).UTC()
+		return "category=all&reverse=0&create_start=" + from.Format("2006-01-02") + "&page=" + strconv.Itoa(1+n%50)
+	}, false},
+	{"list by id", func(c, n int) string { return fmt.Sprintf("category=all&ticket_ids=%d", firstCopy+(c*7919+n)%1000) }, false},
+	{"list by serial number", func(c, n int) string { return fmt.Sprintf("category=all&sn=loonflow_20180101%07d", (c*7919+n)%1000) }, true},
+	{"list by title", func(c, n int) string { return fmt.Sprintf("category=all&title=number+%d", (c*7919+n)%1000) }, true},
+}
+
+// memory is what each process of `up` holds, in MiB.
+func memory(up int) map[string]int {
+	out := map[string]int{}
+	processes, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		return out
+	}
+	for _, path := range processes {
+		status, err := os.ReadFile(path) //nolint:gosec // of /proc
+		if err != nil {
+			continue
+		}
+		fields := map[string]string{}
+		for _, line := range strings.Split(string(status), "\n") {
+			name, value, _ := strings.Cut(line, ":")
+			fields[name] = strings.TrimSpace(value)
+		}
+		if fields["PPid"] != strconv.Itoa(up) {
+			continue
+		}
+		command, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline")) //nolint:gosec // of /proc
+		if err != nil {
+			continue
+		}
+		arguments := strings.Split(string(command), "\x00")
+		name := filepath.Base(arguments[0])
+		if name == "ticketflow" && len(arguments) > 1 {
+			name = arguments[1]
+		}
+		kib, err := strconv.Atoi(strings.TrimSuffix(fields["VmRSS"], " kB"))
+		if err == nil {
+			out[name] = kib / 1024
+		}
+	}
+	return out
+}
