@@ -12,6 +12,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
+	"ticketflow.dev/ticketflow/internal/wire"
 )
 
 // The reads of rest-behaviour.md §7.6. They are for administrators
@@ -70,7 +71,7 @@ func (a *API) user(ctx context.Context, u *v1alpha1.User) wireUser {
 	out := wireUser{
 		ID: u.Status.ID, Username: directory.UserName(u), Alias: directory.DisplayName(u), Email: u.Spec.Email, Phone: u.Spec.Phone,
 		IsActive: u.Spec.Active == nil || *u.Spec.Active, IsAdmin: u.Spec.Administrator,
-		GmtCreated: a.render.time(&created), GmtModified: a.render.time(&created),
+		GmtCreated: a.render.wire.Time(&created), GmtModified: a.render.wire.Time(&created),
 	}
 	name := v1alpha1.UserName(out.Username)
 	out.IsWorkflowAdmin = slices.ContainsFunc(a.backend.Workflows(ctx), func(w *v1alpha1.Workflow) bool {
@@ -143,7 +144,7 @@ func (a *API) listUserRoles(r *request) (answer, error) {
 			created := role.CreationTimestamp
 			items = append(items, userRole{
 				ID: role.Status.ID, Name: directory.RoleDisplayName(role), Description: role.Spec.Description,
-				Label: role.Spec.Label, GmtCreated: a.render.time(&created),
+				Label: role.Spec.Label, GmtCreated: a.render.wire.Time(&created),
 			})
 		}
 	}
@@ -195,7 +196,7 @@ func (a *API) listApplications(r *request) (answer, error) {
 		}
 		known, _ := a.backend.Directory().Application(name)
 		items = append(items, wireApplication{
-			ID: app.Status.ID, authorship: a.render.authorship(app), AppName: name, Token: mask,
+			ID: app.Status.ID, authorship: a.render.authorship(app), AppName: name, Token: wire.Mask,
 			WorkflowIDs: a.workflowIDs(r.Context(), known), SerialPrefix: directory.SerialPrefix(app),
 		})
 	}
@@ -206,7 +207,7 @@ func (a *API) workflowIDs(ctx context.Context, app engine.Application) string {
 	var ids []string
 	for _, w := range a.backend.Workflows(ctx) {
 		if app.MayUse(w.Namespace, w.Name) {
-			ids = append(ids, idText(w.Status.ID))
+			ids = append(ids, wire.IDText(w.Status.ID))
 		}
 	}
 	return strings.Join(ids, ",")
@@ -232,7 +233,7 @@ func (a *API) listScripts(r *request) (answer, error) {
 		created := s.CreationTimestamp
 		items = append(items, wireScript{
 			ID: s.Status.ID, Name: s.Name, Description: s.Spec.Description, SavedName: directory.ScriptFileName(s),
-			IsActive: s.Spec.Active == nil || *s.Spec.Active, GmtCreated: a.render.time(&created),
+			IsActive: s.Spec.Active == nil || *s.Spec.Active, GmtCreated: a.render.wire.Time(&created),
 		})
 	}
 	return paged(r, items)
@@ -256,7 +257,7 @@ func (a *API) listNotices(r *request) (answer, error) {
 			continue
 		}
 		if hook := n.Spec.Webhook; hook != nil {
-			item.HookURL, item.HookToken = withoutSecrets(hook.URL), mask
+			item.HookURL, item.HookToken = withoutSecrets(hook.URL), wire.Mask
 		}
 		items = append(items, item)
 	}
@@ -268,7 +269,7 @@ func (a *API) listNotices(r *request) (answer, error) {
 func withoutSecrets(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil {
-		return mask
+		return wire.Mask
 	}
 	parsed.User, parsed.RawQuery, parsed.Fragment = nil, "", ""
 	return parsed.String()

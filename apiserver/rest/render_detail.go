@@ -11,6 +11,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/wire"
 )
 
 // wireField is FIELD of rest-behaviour.md §4.3.
@@ -31,7 +32,7 @@ type wireField struct {
 
 // ticketDetail is the detail of rest-behaviour.md §4.3.
 type ticketDetail struct {
-	rawTicket
+	wire.Ticket
 	FieldList   []wireField `json:"field_list"`
 	CreatorInfo creatorInfo `json:"creator_info"`
 	StateInfo   stateInfo   `json:"state_info"`
@@ -46,7 +47,7 @@ type stateInfo struct {
 // who may look at it the workflow's display fields.
 func (r *Renderer) Detail(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph, user string, profile v1alpha1.Profile) any {
 	detail := ticketDetail{
-		rawTicket:   r.raw(ctx, t, graph),
+		Ticket:      r.wire.Ticket(t, graph),
 		CreatorInfo: r.creatorInfo(ctx, string(t.Spec.Creator)),
 		FieldList:   r.fieldList(ctx, t, graph, user, profile),
 	}
@@ -147,8 +148,8 @@ func (r *Renderer) builtIn(ctx context.Context, t *v1alpha1.Ticket, graph *engin
 		field("participant_info.participant_alias", "当前处理人", 55, who.Alias, "工单当前处理人(alias)"),
 		field("workflow.workflow_name", "工作流名称", 60, workflowName, "工单所属工作流的名称"),
 		field("creator", "创建人", 80, string(t.Spec.Creator), "工单的创建人"),
-		field("gmt_created", "创建时间", 100, r.time(t.Status.OpenedAt), "工单的创建时间"),
-		field("gmt_modified", "更新时间", 120, r.time(t.Status.UpdatedAt), "工单的更新时间"),
+		field("gmt_created", "创建时间", 100, r.wire.Time(t.Status.OpenedAt), "工单的创建时间"),
+		field("gmt_modified", "更新时间", 120, r.wire.Time(t.Status.UpdatedAt), "工单的更新时间"),
 	}
 }
 
@@ -173,15 +174,15 @@ func (r *Renderer) Transitions(t *v1alpha1.Ticket, graph *engine.Graph, user str
 	for _, option := range engine.Options(graph, backend.Snapshot(t), user) {
 		switch option.Kind {
 		case engine.OptionAccept:
-			out = append(out, wireOption{Name: "接单", IsAccept: true, AttributeID: outcomeNumbers[v1alpha1.OutcomeOther]})
+			out = append(out, wireOption{Name: "接单", IsAccept: true, AttributeID: wire.Outcome[v1alpha1.OutcomeOther]})
 		case engine.OptionEndAddSigner:
-			out = append(out, wireOption{Name: "完成", InAddNode: true, AttributeID: outcomeNumbers[v1alpha1.OutcomeOther]})
+			out = append(out, wireOption{Name: "完成", InAddNode: true, AttributeID: wire.Outcome[v1alpha1.OutcomeOther]})
 		case engine.OptionTransition:
 			chosen := option.Transition
 			out = append(out, wireOption{
 				ID: chosen.ID, Name: chosen.DisplayName, FieldCheck: chosen.FieldCheck == v1alpha1.FieldCheckRequire,
 				AlertEnable: chosen.Confirm != "", EnableAlert: chosen.Confirm != "", AlertText: chosen.Confirm,
-				AttributeID: outcomeNumbers[chosen.Outcome],
+				AttributeID: wire.Outcome[chosen.Outcome],
 			})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
+	"ticketflow.dev/ticketflow/internal/wire"
 )
 
 // stateDict is the full state dict of rest-behaviour.md §6.1 but for the form.
@@ -43,7 +44,7 @@ func (r *Renderer) state(ctx context.Context, w *v1alpha1.Workflow, graph *engin
 	}
 	if w != nil {
 		created := w.CreationTimestamp
-		out.GmtCreated, out.GmtModified = r.time(&created), r.time(&created)
+		out.GmtCreated, out.GmtModified = r.wire.Time(&created), r.wire.Time(&created)
 	}
 	return out
 }
@@ -63,35 +64,35 @@ func (r *Renderer) configured(ctx context.Context, namespace string, state *engi
 	p := state.Participants
 	switch {
 	case state.Type == v1alpha1.StateStart:
-		return typeVariable, "creator", variableAliases["creator"]
+		return wire.TypeVariable, "creator", variableAliases["creator"]
 	case state.Type == v1alpha1.StateEnd || p == nil:
-		return typeNone, "", ""
+		return wire.TypeNone, "", ""
 	case len(p.Users) == 1:
-		return typePersonal, joined(p.Users), r.aliases(p.Users)
+		return wire.TypePersonal, wire.Joined(p.Users), r.aliases(p.Users)
 	case p.Users != nil:
-		return typeMulti, joined(p.Users), r.aliases(p.Users)
+		return wire.TypeMulti, wire.Joined(p.Users), r.aliases(p.Users)
 	case p.Departments != nil:
 		text, alias = r.departments(ctx, p.Departments)
-		return typeDepartment, text, alias
+		return wire.TypeDepartment, text, alias
 	case p.UserRoles != nil:
 		text, alias = r.roles(ctx, p.UserRoles)
-		return typeRole, text, alias
+		return wire.TypeRole, text, alias
 	case p.Variables != nil:
 		text, alias = variables(p.Variables)
-		return typeVariable, text, alias
+		return wire.TypeVariable, text, alias
 	case p.Script != "":
 		if script, ok := r.backend.Script(ctx, namespace, string(p.Script)); ok {
-			return typeRobot, idText(script.Status.ID), script.Name
+			return wire.TypeRobot, wire.IDText(script.Status.ID), script.Name
 		}
-		return typeRobot, "", ""
+		return wire.TypeRobot, "", ""
 	case p.Fields != nil:
-		return typeField, joined(p.Fields), joined(p.Fields)
+		return wire.TypeField, wire.Joined(p.Fields), wire.Joined(p.Fields)
 	case p.ParentFields != nil:
-		return typeParentField, joined(p.ParentFields), joined(p.ParentFields)
+		return wire.TypeParentField, wire.Joined(p.ParentFields), wire.Joined(p.ParentFields)
 	case p.Hook != nil:
-		return typeHook, "hook", "hook"
+		return wire.TypeHook, "hook", "hook"
 	}
-	return typePersonal, v1alpha1.RobotUser, v1alpha1.RobotUser
+	return wire.TypePersonal, v1alpha1.RobotUser, v1alpha1.RobotUser
 }
 
 var variableAliases = map[string]string{"creator": "工单创建人", "creator_tl": "工单创建人tl"}
@@ -116,7 +117,7 @@ func (r *Renderer) departments(ctx context.Context, names []v1alpha1.ObjectName)
 			texts, aliases = append(texts, "0"), append(aliases, "未知")
 			continue
 		}
-		texts, aliases = append(texts, idText(department.Status.ID)), append(aliases, directory.DepartmentDisplayName(department))
+		texts, aliases = append(texts, wire.IDText(department.Status.ID)), append(aliases, directory.DepartmentDisplayName(department))
 	}
 	return strings.Join(texts, ","), strings.Join(aliases, ",")
 }
@@ -129,14 +130,14 @@ func (r *Renderer) roles(ctx context.Context, names []v1alpha1.ObjectName) (text
 			texts, aliases = append(texts, "0"), append(aliases, "未知")
 			continue
 		}
-		texts, aliases = append(texts, idText(role.Status.ID)), append(aliases, directory.RoleDisplayName(role))
+		texts, aliases = append(texts, wire.IDText(role.Status.ID)), append(aliases, directory.RoleDisplayName(role))
 	}
 	return strings.Join(texts, ","), strings.Join(aliases, ",")
 }
 
 // configuredTypeNames are participant_type_name of a state: rest-behaviour.md §3.3.
 var configuredTypeNames = map[int]string{
-	typePersonal: "个人", typeMulti: "多人", typeDepartment: "部门", typeRole: "角色", typeVariable: "变量", typeHook: "hook",
+	wire.TypePersonal: "个人", wire.TypeMulti: "多人", wire.TypeDepartment: "部门", wire.TypeRole: "角色", wire.TypeVariable: "变量", wire.TypeHook: "hook",
 }
 
 func (r *Renderer) configuredInfo(ctx context.Context, namespace string, state *engine.State) participantInfo {

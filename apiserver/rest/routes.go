@@ -3,7 +3,11 @@
 
 package rest
 
-import "net/http"
+import (
+	"net/http"
+
+	"ticketflow.dev/ticketflow/internal/wire"
+)
 
 // route is an endpoint: how it is found, what it reads and what it answers. The
 // OpenAPI document is written from it, and what it does not name cannot be read.
@@ -91,13 +95,13 @@ func (a *API) ticketRoutes() []route {
 			property{name: "creator", kind: aText, about: "Who opened them; counts only with from_admin."},
 			property{name: "reverse", kind: aFlag, about: "Newest first; the default."},
 		)},
-		{method: get, path: "tickets/states", summary: "States of several tickets", handle: a.batchStates, data: []any{map[string]logState{}},
+		{method: get, path: "tickets/states", summary: "States of several tickets", handle: a.batchStates, data: []any{map[string]wire.LogState{}},
 			query: []property{{name: "ticket_ids", kind: idList, required: true}}},
 		{method: get, path: "tickets/num_statistics", summary: "Tickets opened, by day and workflow", handle: a.statistics, needs: true, data: []any{[]dayCount{}},
 			query: []property{{name: "start_date", kind: aDate, about: "First day."}, {name: "end_date", kind: aDate, about: "Last day."}}},
 		{method: get, path: "tickets/{id}", summary: "One ticket, as the user sees it", handle: a.showTicket, needs: true, data: []any{valueOf[ticketDetail]{}}},
 		{method: get, path: "tickets/{id}/transitions", summary: "What the user may do now", handle: a.listTransitions, needs: true, data: []any{valueOf[[]wireOption]{}}},
-		{method: get, path: "tickets/{id}/flowlogs", summary: "What happened, newest first", handle: a.listFlowLogs, needs: true, data: []any{pagedOf[flowLog]{}},
+		{method: get, path: "tickets/{id}/flowlogs", summary: "What happened, newest first", handle: a.listFlowLogs, needs: true, data: []any{pagedOf[wire.Log]{}},
 			query: with(pages, property{name: "ticket_data", kind: aFlag, about: "With the ticket's values after each entry."})},
 		{method: get, path: "tickets/{id}/flowsteps", summary: "What happened, by state", handle: a.listFlowSteps, needs: true, data: []any{flowSteps{}}},
 		{method: get, path: "tickets/{id}/participant_info", summary: "Who the ticket waits for", handle: a.participantInfo, data: []any{participantList{}}},

@@ -11,6 +11,7 @@ import (
 	"ticketflow.dev/ticketflow/apiserver/index"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
+	"ticketflow.dev/ticketflow/internal/wire"
 )
 
 func (a *API) showTicket(r *request) (answer, error) {
@@ -89,7 +90,7 @@ func (a *API) batchStates(r *request) (answer, error) {
 	if ids == nil {
 		return answer{}, badParameter("ticket_ids", "is missing")
 	}
-	out := map[string]logState{}
+	out := map[string]wire.LogState{}
 	for _, id := range ids {
 		r.id = id
 		t, graph, err := r.visibleTicket()
@@ -97,7 +98,7 @@ func (a *API) batchStates(r *request) (answer, error) {
 			continue
 		}
 		if state, ok := graph.State(t.Status.State); ok {
-			out[idText(id)] = logState{ID: state.ID, Name: state.DisplayName}
+			out[wire.IDText(id)] = wire.LogState{ID: state.ID, Name: state.DisplayName}
 		}
 	}
 	return answer{data: out}, nil
@@ -105,7 +106,7 @@ func (a *API) batchStates(r *request) (answer, error) {
 
 // listItem is an item of the list: rest-behaviour.md §4.1, all keys of both sources.
 type listItem struct {
-	rawTicket
+	wire.Ticket
 	State           itemState       `json:"state"`
 	ParticipantInfo participantInfo `json:"participant_info"`
 	Workflow        itemWorkflow    `json:"workflow"`
@@ -114,7 +115,7 @@ type listItem struct {
 }
 
 type itemState struct {
-	logState
+	wire.LogState
 	Label v1alpha1.JSONObject `json:"state_label"`
 }
 
@@ -147,8 +148,8 @@ func (r *Renderer) listItem(ctx context.Context, t *v1alpha1.Ticket) (listItem, 
 		graph = &engine.Graph{Namespace: t.Namespace, Name: string(t.Spec.WorkflowRef.Name)}
 	}
 	item := listItem{
-		rawTicket:       r.raw(ctx, t, graph),
-		State:           itemState{logState: logState{ID: t.Status.StateID, Name: string(t.Status.State)}},
+		Ticket:          r.wire.Ticket(t, graph),
+		State:           itemState{LogState: wire.LogState{ID: t.Status.StateID, Name: string(t.Status.State)}},
 		ParticipantInfo: r.participantInfo(ctx, t, graph),
 		WorkflowInfo:    itemWorkflow{ID: t.Status.WorkflowID, Name: workflowName(graph)},
 		CreatorInfo:     r.creatorInfo(ctx, string(t.Spec.Creator)),
@@ -212,7 +213,7 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 			return q, err
 		}
 		q.Progress = "-" // nobody's, unless the number is one of them
-		for progress, n := range progressNumbers {
+		for progress, n := range wire.Progress {
 			if n == number {
 				q.Progress = progress
 			}

@@ -10,6 +10,7 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/wire"
 )
 
 // Transition types: rest-behaviour.md §3.4.
@@ -66,7 +67,7 @@ func transitionDict(graph *engine.Graph, from *engine.State, t *engine.Transitio
 	out := wireTransition{
 		ID: t.ID, Name: t.DisplayName, WorkflowID: graph.IDs.Workflow, TypeID: transitionCommon,
 		SourceStateID: from.ID, Source: stateName{Name: from.DisplayName, ID: from.ID}, Conditions: conditions(graph, t),
-		AttributeTypeID: outcomeNumbers[t.Outcome], FieldRequireCheck: t.FieldCheck == v1alpha1.FieldCheckRequire,
+		AttributeTypeID: wire.Outcome[t.Outcome], FieldRequireCheck: t.FieldCheck == v1alpha1.FieldCheckRequire,
 		AlertEnable: t.Confirm != "", AlertText: t.Confirm,
 	}
 	if t.After != nil {

@@ -13,6 +13,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/wire"
 )
 
 // workflow finds a workflow that the caller may reach.
@@ -66,7 +67,7 @@ func (r *Renderer) workflow(ctx context.Context, w *v1alpha1.Workflow) wireWorkf
 		ID: w.Status.ID, Name: cmp.Or(w.Spec.DisplayName, w.Name), Description: w.Spec.Description,
 		ViewPermissionCheck: w.Spec.Visibility != v1alpha1.VisibilityEveryone,
 		LimitExpression:     r.limitExpression(ctx, w.Spec.Creation), DisplayForm: "[]",
-		Creator: string(w.Spec.Creator), GmtCreated: r.time(&created), WorkflowAdmin: joined(w.Spec.Admins),
+		Creator: string(w.Spec.Creator), GmtCreated: r.wire.Time(&created), WorkflowAdmin: wire.Joined(w.Spec.Admins),
 	}
 	if w.Spec.DisplayFields != nil {
 		if data, err := json.Marshal(w.Spec.DisplayFields); err == nil {
@@ -84,7 +85,7 @@ func (r *Renderer) notices(ctx context.Context, namespace string, names []v1alph
 	var ids []string
 	for _, name := range names {
 		if notifier, ok := r.backend.Notifier(ctx, namespace, string(name)); ok {
-			ids = append(ids, idText(notifier.Status.ID))
+			ids = append(ids, wire.IDText(notifier.Status.ID))
 		}
 	}
 	return strings.Join(ids, ",")
@@ -98,7 +99,7 @@ func (r *Renderer) limitExpression(ctx context.Context, rule *v1alpha1.CreationR
 	if rule != nil {
 		departments, _ := r.departments(ctx, rule.Departments)
 		roles, _ := r.roles(ctx, rule.UserRoles)
-		for key, names := range map[string]string{"allow_persons": joined(rule.Users), "allow_depts": departments, "allow_roles": roles} {
+		for key, names := range map[string]string{"allow_persons": wire.Joined(rule.Users), "allow_depts": departments, "allow_roles": roles} {
 			if names != "" {
 				out[key] = names
 			}

@@ -5,15 +5,16 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,13 +65,13 @@ func template(ctx context.Context, rest *restClient, raw *rawClient) (map[string
 
 var errNotStamped = errors.New("the template is not stamped yet")
 
-// fill puts so many copies of a ticket into etcd.
+// fill puts so many copies of a ticket into etcd, which runs for this alone.
 func fill(ctx context.Context, data string, ticket map[string]any, count int) error {
-	etcd, err := connectEtcd(data)
+	stop, etcd, err := startEtcd(ctx, data)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = etcd.Close() }()
+	defer stop()
 	const batch = 100
 	begin := time.Now().Add(-time.Duration(count) * time.Minute)
 	for from := 0; from < count; from += batch {
@@ -87,6 +88,31 @@ func fill(ctx context.Context, data string, ticket map[string]any, count int) er
 		}
 	}
 	return nil
+}
+
+// startEtcd starts etcd on the data of the `up` that was stopped.
+func startEtcd(ctx context.Context, data string) (stop func(), client *clientv3.Client, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	address := "http://" + listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		return nil, nil, err
+	}
+	process := exec.CommandContext(ctx, "bin/kubernetes/etcd", "--name=ticketflow", "--data-dir="+filepath.Join(data, "etcd"),
+		"--listen-client-urls="+address, "--advertise-client-urls="+address, "--listen-peer-urls=http://127.0.0.1:0",
+		"--quota-backend-bytes="+strconv.Itoa(8<<30), "--log-level=error")
+	process.Stderr = os.Stderr
+	if err := process.Start(); err != nil {
+		return nil, nil, err
+	}
+	client, err = clientv3.New(clientv3.Config{Endpoints: []string{address}, DialTimeout: 30 * time.Second})
+	return func() {
+		_ = client.Close()
+		_ = process.Process.Signal(syscall.SIGTERM)
+		_ = process.Wait()
+	}, client, err
 }
 
 // copyOf is the n-th copy: its own names and numbers, and its own people.
@@ -120,34 +146,6 @@ func copyOf(ticket map[string]any, n int, opened time.Time) (name, value string,
 	return name, string(data), err
 }
 
-func connectEtcd(data string) (*clientv3.Client, error) {
-	var ports struct {
-		Etcd int `json:"etcd"`
-	}
-	text, err := os.ReadFile(filepath.Join(data, "ports.json")) //nolint:gosec // this run's own folder
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(text, &ports); err != nil {
-		return nil, err
-	}
-	pki := filepath.Join(data, "pki")
-	certificate, err := tls.LoadX509KeyPair(filepath.Join(pki, "etcd-client.crt"), filepath.Join(pki, "etcd-client.key"))
-	if err != nil {
-		return nil, err
-	}
-	authority, err := os.ReadFile(filepath.Join(pki, "etcd-ca.crt")) //nolint:gosec // this run's own folder
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(authority)
-	return clientv3.New(clientv3.Config{
-		Endpoints: []string{fmt.Sprintf("https://127.0.0.1:%d", ports.Etcd)}, DialTimeout: 10 * time.Second,
-		TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, MinVersion: tls.VersionTLS12},
-	})
-}
-
 // listed waits until the index has so many tickets.
 func listed(ctx context.Context, rest *restClient, count int) error {
 	var page struct {
@@ -174,7 +172,9 @@ var lists = []struct {
 	{"list all", func(_, n int) string { return fmt.Sprintf("category=all&page=%d", n) }, false},
 	{"list duty", func(c, n int) string { return fmt.Sprintf("category=duty&page=%d", 1+n%5) }, false},
 	{"list by workflow, state", func(_, n int) string { return fmt.Sprintf("category=all&workflow_ids=1&is_end=0&page=%d", n) }, false},
-	{"list by creator", func(c, n int) string { return fmt.Sprintf("category=all&from_admin=1&creator=person%03d", (c*31+n)%people) }, false},
+	{"list by creator", func(c, n int) string {
+		return fmt.Sprintf("category=all&from_admin=1&creator=person%03d", (c*31+n)%people)
+	}, false},
 	{"list by time", func(_, n int) string {
 		from := time.Now().Add(-time.Duration(1000+n%1000) * time.Minute).UTC()
 		return "category=all&reverse=0&create_start=" + from.Format("2006-01-02") + "&page=" + strconv.Itoa(1+n%50)

@@ -181,6 +181,14 @@ func (d *Directory) Application(name string) (engine.Application, bool) {
 	return application, true
 }
 
+// ScriptObject finds a script of a namespace. The object is shared: it must not
+// be changed.
+func (d *Directory) ScriptObject(namespace, name string) (*v1alpha1.Script, bool) {
+	var found v1alpha1.Script
+	err := d.get(&found, namespace, name)
+	return &found, err == nil
+}
+
 // Script finds a Script of a namespace.
 func (d *Directory) Script(namespace, name string) (engine.Script, bool) {
 	var found v1alpha1.Script

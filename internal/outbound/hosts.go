@@ -1,0 +1,71 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package outbound
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// errForbidden marks what the operator does not allow.
+var errForbidden = errors.New("not allowed")
+
+// hosts are those that requests may go to.
+type hosts []string
+
+// metadata are addresses at which clouds tell machines their secrets, besides
+// the link-local ones.
+var metadata = []netip.Addr{
+	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("192.0.0.192"),
+	netip.MustParseAddr("168.63.129.16"),
+}
+
+// check looks at a URL before anything is sent.
+func (h hosts) check(target *url.URL) error {
+	if target.Scheme != "http" && target.Scheme != "https" {
+		return fmt.Errorf("%w: only http and https are", errForbidden)
+	}
+	host := strings.ToLower(strings.TrimSuffix(target.Hostname(), "."))
+	if host == "" || !slices.ContainsFunc(h, func(allowed string) bool { return matches(strings.ToLower(allowed), host) }) {
+		return fmt.Errorf("%w: the host %q is not on the manager's --allow-hosts", errForbidden, host)
+	}
+	return nil
+}
+
+func matches(allowed, host string) bool {
+	if suffix, ok := strings.CutPrefix(allowed, "*."); ok {
+		return strings.HasSuffix(host, "."+suffix)
+	}
+	return allowed == "*" || allowed == host
+}
+
+// control looks at the very address that is dialled, so that neither DNS nor a
+// redirect gets around the check.
+func (h hosts) control(_, address string, _ syscall.RawConn) error {
+	port, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("%w: the address cannot be read", errForbidden)
+	}
+	ip := port.Addr().Unmap().WithZone("")
+	switch {
+	case ip.IsLinkLocalUnicast(), ip.IsLinkLocalMulticast(), ip.IsInterfaceLocalMulticast(), ip.IsMulticast(), ip.IsUnspecified(), slices.Contains(metadata, ip):
+		return fmt.Errorf("%w: the host resolves to a link-local, metadata or multicast address", errForbidden)
+	case ip.IsLoopback() && !h.allowLoopback():
+		return fmt.Errorf("%w: the host resolves to this machine", errForbidden)
+	}
+	return nil
+}
+
+// allowLoopback says whether the operator names this machine itself.
+func (h hosts) allowLoopback() bool {
+	return slices.ContainsFunc(h, func(allowed string) bool {
+		ip, err := netip.ParseAddr(allowed)
+		return strings.EqualFold(allowed, "localhost") || err == nil && ip.IsLoopback()
+	})
+}

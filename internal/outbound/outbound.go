@@ -1,0 +1,149 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package outbound makes the requests that leave Ticketflow: hooks and notices.
+// They go only to hosts that the operator allows, never to link-local or
+// metadata addresses, whatever a name resolves to or a redirect says, and they
+// are bounded in time and size.
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5" //nolint:gosec // the documented signature (rest-behaviour.md §8.5)
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+const (
+	// timeout of one request, from dialling to the end of the answer
+	// (rest-behaviour.md §8.2).
+	timeout = 10 * time.Second
+	// maxAnswer bounds what is read of an answer, in bytes.
+	maxAnswer = 64 << 10
+	// maxRedirects are followed, each to an allowed host.
+	maxRedirects = 3
+)
+
+// ErrTryAgain marks failures that another attempt may not meet: the connection,
+// and answers of 500 and above.
+var ErrTryAgain = errors.New("try again")
+
+// Client makes requests to allowed hosts.
+type Client struct {
+	allowed hosts
+	http    *http.Client
+	clock   clock.PassiveClock
+}
+
+// New makes a Client for hosts: names, *.suffixes, addresses, or * for any.
+func New(allowed []string, clk clock.PassiveClock) *Client {
+	c := &Client{allowed: allowed, clock: clk}
+	dialer := &net.Dialer{Timeout: timeout, Control: c.allowed.control}
+	c.http = &http.Client{
+		Timeout: timeout,
+		// No proxy: it would dial for us, past the checks.
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSHandshakeTimeout: timeout, MaxResponseHeaderBytes: maxAnswer,
+			MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
+		},
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return fmt.Errorf("it redirects more than %d times", maxRedirects)
+			}
+			return c.allowed.check(r.URL)
+		},
+	}
+	return c
+}
+
+// Answer is what the other side says, in the protocol of hooks and notices.
+type Answer struct {
+	// Code is 0 for success.
+	Code int64
+	// Msg is what it says.
+	Msg string
+}
+
+// Post sends a body as JSON, signed with a token unless that is empty, and reads
+// the answer. Errors say what went wrong without address or token.
+func (c *Client) Post(ctx context.Context, address, token string, body any) (Answer, error) {
+	target, err := url.Parse(address)
+	if err != nil {
+		return Answer{}, errors.New("its address is not a URL")
+	}
+	if err := c.allowed.check(target); err != nil {
+		return Answer{}, err
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return Answer{}, fmt.Errorf("write the request: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(data))
+	if err != nil {
+		return Answer{}, errors.New("its address is not a URL")
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "ticketflow")
+	if token != "" {
+		timestamp := strconv.FormatInt(c.clock.Now().Unix(), 10)
+		sum := md5.Sum([]byte(timestamp + token)) //nolint:gosec // as documented
+		request.Header.Set("timestamp", timestamp)
+		request.Header.Set("signature", hex.EncodeToString(sum[:]))
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return Answer{}, withoutAddress(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	return read(response)
+}
+
+// withoutAddress takes the address out of an error: there may be keys in it.
+func withoutAddress(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	if errors.Is(err, errForbidden) || strings.Contains(err.Error(), "redirects more than") {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrTryAgain, err)
+}
+
+func read(response *http.Response) (Answer, error) {
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	switch {
+	case response.StatusCode >= http.StatusInternalServerError:
+		return Answer{}, fmt.Errorf("%w: it answers %s", ErrTryAgain, response.Status)
+	case err != nil:
+		return Answer{}, fmt.Errorf("%w: its answer breaks off: %w", ErrTryAgain, err)
+	case len(data) > maxAnswer:
+		return Answer{}, fmt.Errorf("its answer is larger than %d bytes", maxAnswer)
+	case response.StatusCode < 200 || response.StatusCode > 299:
+		return Answer{}, fmt.Errorf("it answers %s", response.Status)
+	}
+	var answer struct {
+		Code *int64 `json:"code"`
+		Msg  any    `json:"msg"`
+	}
+	if err := json.Unmarshal(data, &answer); err != nil || answer.Code == nil {
+		return Answer{}, errors.New("its answer is not a JSON object with a number code")
+	}
+	text, ok := answer.Msg.(string)
+	if !ok && answer.Msg != nil {
+		text = fmt.Sprint(answer.Msg)
+	}
+	return Answer{Code: *answer.Code, Msg: text}, nil
+}
