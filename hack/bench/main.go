@@ -185,7 +185,7 @@ func startUp(folder string) (*exec.Cmd, string, error) {
 	if err := up.Start(); err != nil {
 		return nil, "", err
 	}
-	for range 1200 {
+	for range 6000 {
 		response, err := http.Get("http://" + address + "/readyz")
 		if err == nil {
 			_ = response.Body.Close()

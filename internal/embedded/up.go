@@ -33,8 +33,8 @@ import (
 type runtimeObject = runtime.Object
 
 const (
-	judgingTime = 2 * time.Minute
-	readyTime   = 2 * time.Minute
+	judgingTime = 10 * time.Minute
+	readyTime   = 10 * time.Minute // kube-apiserver and both caches read every ticket first
 	// scriptsUser is whom scripts run as where this program runs as root: nobody.
 	scriptsUser = 65534
 )
