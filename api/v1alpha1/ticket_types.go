@@ -720,7 +720,7 @@ type TicketList struct {
 }
 
 // TicketRecordSpec is a block of a ticket's older history.
-// +kubebuilder:validation:XValidation:rule="self.ticketName == oldSelf.ticketName && self.ticketID == oldSelf.ticketID && self.firstSeq == oldSelf.firstSeq && self.lastHash == oldSelf.lastHash && self.previousHash == oldSelf.previousHash",message="a record is immutable",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="self.ticketName == oldSelf.ticketName && self.ticketID == oldSelf.ticketID && self.firstSeq == oldSelf.firstSeq && self.lastHash == oldSelf.lastHash && self.previousHash == oldSelf.previousHash && self.entries == oldSelf.entries",message="a record is immutable",reason=FieldValueForbidden
 type TicketRecordSpec struct {
 	// ticketName is the ticket's name.
 	// +required

@@ -229,7 +229,14 @@ var _ = Describe("A record", func() {
 			}}},
 		}
 		Expect(k8s.Create(ctx, record)).To(Succeed())
-		record.Spec.LastHash = "y"
-		Expect(k8s.Update(ctx, record)).To(MatchError(ContainSubstring("a record is immutable")))
+		for what, change := range map[string]func(*v1alpha1.TicketRecordSpec){
+			"a hash":     func(s *v1alpha1.TicketRecordSpec) { s.LastHash = "y" },
+			"what it is": func(s *v1alpha1.TicketRecordSpec) { s.Entries[0].Comment = "rewritten" },
+			"how much":   func(s *v1alpha1.TicketRecordSpec) { s.Entries = append(s.Entries, s.Entries[0]) },
+		} {
+			changed := record.DeepCopy()
+			change(&changed.Spec)
+			Expect(k8s.Update(ctx, changed)).To(MatchError(ContainSubstring("a record is immutable")), what)
+		}
 	})
 })

@@ -5,10 +5,12 @@ package workflow
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,7 +45,36 @@ func (r *Reconciler) keepRevision(ctx context.Context, w *v1alpha1.Workflow, giv
 	if err != nil {
 		return "", fmt.Errorf("read revision %s: %w", wanted.Name, err)
 	}
+	if !genuine(&present, wanted) {
+		return wanted.Name, r.replace(ctx, &present, wanted)
+	}
 	return wanted.Name, r.adopt(ctx, &present, wanted)
+}
+
+// genuine says whether a revision is what its name is the hash of. One that
+// somebody put there under that name, without our label, is not kept from
+// anybody by the admission policy.
+func genuine(present, wanted *appsv1.ControllerRevision) bool {
+	if present.Labels[v1alpha1.LabelWorkflow] != wanted.Labels[v1alpha1.LabelWorkflow] {
+		return false
+	}
+	var is, should any
+	if json.Unmarshal(present.Data.Raw, &is) != nil || json.Unmarshal(wanted.Data.Raw, &should) != nil {
+		return false
+	}
+	return equality.Semantic.DeepEqual(is, should)
+}
+
+// replace puts the revision in the place of one that is not genuine.
+func (r *Reconciler) replace(ctx context.Context, present, wanted *appsv1.ControllerRevision) error {
+	this := client.Preconditions{UID: &present.UID}
+	if err := r.Client.Delete(ctx, present, this); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s, which is no revision of ours: %w", present.Name, err)
+	}
+	if err := r.Client.Create(ctx, wanted.DeepCopy()); err != nil {
+		return fmt.Errorf("write revision %s: %w", wanted.Name, err)
+	}
+	return nil
 }
 
 // adopt takes over the revision of a workflow that was deleted and made anew:

@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
@@ -111,5 +112,32 @@ var _ = Describe("revisions", func() {
 		clk.Step(11 * time.Minute)
 		judge(ctx, w)
 		Eventually(func() []string { return revisions(ctx) }).Should(ConsistOf(first, w.Status.Revision))
+	})
+
+	It("are not taken from whoever was there first under their name", func(ctx SpecContext) {
+		w := fixtures.Workflow("default")
+		w.Name = "squatted"
+		Expect(k8s.Create(ctx, w)).To(Succeed())
+		judge(ctx, w)
+		var genuine appsv1.ControllerRevision
+		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: "default", Name: w.Status.Revision}, &genuine)).To(Succeed())
+		forged := &appsv1.ControllerRevision{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: genuine.Name},
+			Data:       runtime.RawExtension{Raw: []byte(`{"workflow": "squatted"}`)},
+		}
+		Expect(k8s.Delete(ctx, &genuine)).To(Succeed())
+		Expect(k8s.Create(ctx, forged)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(cached.Get(ctx, client.ObjectKeyFromObject(forged), forged)).To(Succeed())
+			g.Expect(forged.Labels).To(BeEmpty())
+		}).Should(Succeed())
+
+		judge(ctx, w)
+		var present appsv1.ControllerRevision
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(forged), &present)).To(Succeed())
+		Expect(present.UID).NotTo(Equal(forged.UID))
+		Expect(present.Data.Raw).To(MatchJSON(genuine.Data.Raw))
+		Expect(present.Labels).To(Equal(genuine.Labels))
+		Expect(metav1.IsControlledBy(&present, w)).To(BeTrue())
 	})
 })
