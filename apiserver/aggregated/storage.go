@@ -22,7 +22,6 @@ import (
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	wire "ticketflow.dev/ticketflow/apiserver/rest"
 	"ticketflow.dev/ticketflow/engine"
-	"ticketflow.dev/ticketflow/internal/directory"
 )
 
 // view is one read of a ticket. The empty name is the ticket itself.
@@ -54,15 +53,21 @@ type reader struct {
 	reviews authorizationclient.SubjectAccessReviewInterface
 }
 
-var ticketsResource = GroupVersion.WithResource("tickets").GroupResource()
+var (
+	ticketsResource   = GroupVersion.WithResource("tickets").GroupResource()
+	ticketIDsResource = GroupVersion.WithResource("ticketids").GroupResource()
+)
 
-// read answers a view of a ticket. RBAC has let the user in; one who is a user
-// of ours must also pass the ticket's own view rule, unless RBAC shows this
-// user the raw tickets of the namespace anyway.
-func (r *reader) read(ctx context.Context, t *v1alpha1.Ticket, v view) (runtime.Object, error) {
-	if t.Status.ID == 0 {
-		return nil, apierrors.NewNotFound(ticketsResource, t.Name)
-	}
+// refusal is what who may not look at a ticket is told. It holds nothing but
+// what was asked for: somebody who knows an id does not thereby learn the name
+// or the namespace.
+type refusal func(who user.Info) error
+
+// read answers a view of a ticket. RBAC has let the user in; the ticket's own
+// view rule must be passed too, unless RBAC shows this user the raw tickets of
+// the namespace anyway. Whom the directory does not know, or not as active, is
+// nobody and sees what everyone may.
+func (r *reader) read(ctx context.Context, t *v1alpha1.Ticket, v view, refuse refusal) (v1alpha1.JSONObject, error) {
 	graph, err := r.backend.Graph(ctx, t)
 	if err != nil {
 		return nil, apierrors.NewInternalError(fmt.Errorf("the ticket's workflow revision cannot be read"))
@@ -72,52 +77,62 @@ func (r *reader) read(ctx context.Context, t *v1alpha1.Ticket, v view) (runtime.
 		return nil, apierrors.NewUnauthorized("nobody is logged in")
 	}
 	name := ""
-	if person, known := r.backend.Directory().UserObjectOf(who.GetName()); known {
-		name = directory.UserName(person)
-		if !engine.CanView(graph, backend.Snapshot(t), name, r.backend.Directory()) {
-			if err := r.mustBeAllowed(ctx, who, v1alpha1.SchemeGroupVersion.Group, t); err != nil {
-				return nil, err
-			}
+	if person, known := r.backend.Directory().UserOf(who.GetName()); known && person.Active {
+		name = person.Name
+	}
+	if !engine.CanView(graph, backend.Snapshot(t), name, r.backend.Directory()) {
+		if err := r.mustBeAllowed(ctx, who, rawTicket(t), refuse); err != nil {
+			return nil, err
 		}
 	}
 	value, err := v.render(ctx, r.render, t, graph, name)
 	if err != nil {
 		return nil, apierrors.NewInternalError(fmt.Errorf("the ticket's history cannot be read"))
 	}
-	return object(t, value)
+	return plain(value)
 }
 
-func object(t *v1alpha1.Ticket, value any) (runtime.Object, error) {
+// plain is a value as it is written.
+func plain(value any) (v1alpha1.JSONObject, error) {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return nil, apierrors.NewInternalError(fmt.Errorf("the ticket cannot be written"))
 	}
-	out := &Ticket{ObjectMeta: metav1.ObjectMeta{
-		Name: t.Name, Namespace: t.Namespace, UID: t.UID, ResourceVersion: t.ResourceVersion, CreationTimestamp: t.CreationTimestamp,
-	}}
-	if err := json.Unmarshal(data, &out.Value); err != nil {
+	var out v1alpha1.JSONObject
+	if err := json.Unmarshal(data, &out); err != nil {
 		return nil, apierrors.NewInternalError(fmt.Errorf("the ticket cannot be written"))
 	}
 	return out, nil
 }
 
-// mustBeAllowed asks Kubernetes whether a user may get a ticket in a group.
-func (r *reader) mustBeAllowed(ctx context.Context, who user.Info, group string, t *v1alpha1.Ticket) error {
+// rawTicket is the right to see a ticket as it is stored.
+func rawTicket(t *v1alpha1.Ticket) *authorizationv1.ResourceAttributes {
+	return &authorizationv1.ResourceAttributes{
+		Group: v1alpha1.SchemeGroupVersion.Group, Resource: "tickets", Verb: "get", Namespace: t.Namespace, Name: t.Name,
+	}
+}
+
+// servedTicket is the right to a view of a ticket by its name.
+func servedTicket(t *v1alpha1.Ticket, v view) *authorizationv1.ResourceAttributes {
+	return &authorizationv1.ResourceAttributes{
+		Group: GroupVersion.Group, Resource: "tickets", Subresource: v.name, Verb: "get", Namespace: t.Namespace, Name: t.Name,
+	}
+}
+
+// mustBeAllowed asks Kubernetes whether a user has a right.
+func (r *reader) mustBeAllowed(ctx context.Context, who user.Info, to *authorizationv1.ResourceAttributes, refuse refusal) error {
 	extra := map[string]authorizationv1.ExtraValue{}
 	for key, values := range who.GetExtra() {
 		extra[key] = values
 	}
 	review, err := r.reviews.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: extra,
-		ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Group: group, Resource: "tickets", Verb: "get", Namespace: t.Namespace, Name: t.Name,
-		},
+		User: who.GetName(), UID: who.GetUID(), Groups: who.GetGroups(), Extra: extra, ResourceAttributes: to,
 	}}, metav1.CreateOptions{})
 	if err != nil {
 		return apierrors.NewInternalError(fmt.Errorf("the user's rights cannot be asked for"))
 	}
 	if !review.Status.Allowed {
-		return apierrors.NewForbidden(ticketsResource, t.Name, fmt.Errorf("%s may not look at this ticket in namespace %s", who.GetName(), t.Namespace))
+		return refuse(who)
 	}
 	return nil
 }
@@ -155,10 +170,23 @@ func (*byName) ConvertToTable(_ context.Context, object, _ runtime.Object) (*met
 // Get answers one.
 func (s *byName) Get(ctx context.Context, name string, _ *metav1.GetOptions) (runtime.Object, error) {
 	t, ok := s.backend.Ticket(ctx, request.NamespaceValue(ctx), name)
-	if !ok {
+	if !ok || t.Status.ID == 0 {
 		return nil, apierrors.NewNotFound(ticketsResource, name)
 	}
-	return s.read(ctx, t, s.view)
+	value, err := s.read(ctx, t, s.view, func(who user.Info) error {
+		return apierrors.NewForbidden(ticketsResource, name, fmt.Errorf("%s may not look at this ticket", who.GetName()))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Ticket{ObjectMeta: meta(t), Value: value}, nil
+}
+
+// meta is what Kubernetes clients want to know of an object.
+func meta(t *v1alpha1.Ticket) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name: t.Name, Namespace: t.Namespace, UID: t.UID, ResourceVersion: t.ResourceVersion, CreationTimestamp: t.CreationTimestamp,
+	}
 }
 
 // byID serves tickets by wire id. The path has no namespace, so the server asks
@@ -176,7 +204,7 @@ var (
 )
 
 // New is an empty object of the kind that is served.
-func (*byID) New() runtime.Object { return &Ticket{} }
+func (*byID) New() runtime.Object { return &TicketID{} }
 
 // Destroy has nothing to release.
 func (*byID) Destroy() {}
@@ -192,28 +220,33 @@ func (*byID) ConvertToTable(_ context.Context, object, _ runtime.Object) (*metav
 	return table(object)
 }
 
-// Get answers one. Who may not see the ticket is told only that.
+// Get answers one.
 func (s *byID) Get(ctx context.Context, id string, _ *metav1.GetOptions) (runtime.Object, error) {
-	notFound := apierrors.NewNotFound(GroupVersion.WithResource("ticketids").GroupResource(), id)
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
-		return nil, notFound
+		return nil, apierrors.NewNotFound(ticketIDsResource, id)
 	}
 	t, ok := s.backend.TicketByID(v1alpha1.WireID(number))
 	if !ok {
-		return nil, notFound
+		return nil, apierrors.NewNotFound(ticketIDsResource, id)
 	}
 	who, ok := request.UserFrom(ctx)
 	if !ok {
 		return nil, apierrors.NewUnauthorized("nobody is logged in")
 	}
-	if err := s.mustBeAllowed(ctx, who, GroupVersion.Group, t); err != nil {
-		if apierrors.IsForbidden(err) {
-			return nil, apierrors.NewForbidden(GroupVersion.WithResource("ticketids").GroupResource(), id, fmt.Errorf("%s may not look at it", who.GetName()))
-		}
+	refuse := func(who user.Info) error {
+		return apierrors.NewForbidden(ticketIDsResource, id, fmt.Errorf("%s may not look at it", who.GetName()))
+	}
+	if err := s.mustBeAllowed(ctx, who, servedTicket(t, s.view), refuse); err != nil {
 		return nil, err
 	}
-	return s.read(ctx, t, s.view)
+	value, err := s.read(ctx, t, s.view, refuse)
+	if err != nil {
+		return nil, err
+	}
+	out := &TicketID{ObjectMeta: meta(t), Ticket: TicketReference{Namespace: t.Namespace, Name: t.Name}, Value: value}
+	out.Name, out.Namespace = id, ""
+	return out, nil
 }
 
 // table is a ticket in one row.
@@ -222,13 +255,19 @@ func table(object runtime.Object) (*metav1.Table, error) {
 		{Name: "Name", Type: "string", Format: "name"}, {Name: "ID", Type: "integer"},
 		{Name: "SN", Type: "string"}, {Name: "Title", Type: "string"}, {Name: "Participant", Type: "string"},
 	}}
-	t, ok := object.(*Ticket)
-	if !ok {
+	var name string
+	var value v1alpha1.JSONObject
+	switch o := object.(type) {
+	case *Ticket:
+		name, value = o.Name, o.Value
+	case *TicketID:
+		name, value = o.Ticket.Name, o.Value
+	default:
 		return out, nil // a Status, say
 	}
 	out.Rows = []metav1.TableRow{{
-		Cells:  []any{t.Name, t.Value["id"], t.Value["sn"], t.Value["title"], t.Value["participant"]},
-		Object: runtime.RawExtension{Object: t},
+		Cells:  []any{name, value["id"], value["sn"], value["title"], value["participant"]},
+		Object: runtime.RawExtension{Object: object},
 	}}
 	return out, nil
 }

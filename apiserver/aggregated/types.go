@@ -41,15 +41,41 @@ func (t *Ticket) DeepCopyObject() runtime.Object {
 	return &out
 }
 
+// TicketReference says which ticket an id belongs to.
+type TicketReference struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// TicketID is a ticket that was asked for by its wire id, which is its name
+// here. It is a kind of its own, since clients find the resource by the kind.
+type TicketID struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Ticket is the one that has the id.
+	Ticket TicketReference `json:"ticket"`
+	// Value is what a Ticket's is.
+	Value v1alpha1.JSONObject `json:"value"`
+}
+
+// DeepCopyObject copies the ticket.
+func (t *TicketID) DeepCopyObject() runtime.Object {
+	out := *t
+	out.ObjectMeta = *t.DeepCopy()
+	out.Value = maps.Clone(t.Value)
+	return &out
+}
+
 var (
 	scheme = runtime.NewScheme()
 	codecs = serializer.NewCodecFactory(scheme)
 )
 
 func init() {
-	scheme.AddKnownTypes(GroupVersion, &Ticket{})
+	scheme.AddKnownTypes(GroupVersion, &Ticket{}, &TicketID{})
 	// Answers are only ever written; nothing is converted to or stored.
-	scheme.AddKnownTypes(schema.GroupVersion{Group: GroupVersion.Group, Version: runtime.APIVersionInternal}, &Ticket{})
+	scheme.AddKnownTypes(schema.GroupVersion{Group: GroupVersion.Group, Version: runtime.APIVersionInternal}, &Ticket{}, &TicketID{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	scheme.AddUnversionedTypes(schema.GroupVersion{Version: "v1"}, &metav1.Status{}, &metav1.APIVersions{},

@@ -1,0 +1,178 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregated_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/discovery"
+	restclient "k8s.io/client-go/rest"
+	"k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/keyutil"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/aggregated"
+	"ticketflow.dev/ticketflow/apiserver/auth"
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/apiserver/rest"
+	"ticketflow.dev/ticketflow/controllers/manager"
+	"ticketflow.dev/ticketflow/internal/fixtures"
+	"ticketflow.dev/ticketflow/internal/testenv"
+)
+
+var (
+	environment *envtest.Environment
+	k8s         client.Client
+	port        int
+	stop        context.CancelFunc
+	ended       chan error
+	// private is a ticket of a workflow that only those who have to do with it
+	// see, public one that everyone sees.
+	private, public *v1alpha1.Ticket
+)
+
+func TestAggregated(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "aggregated")
+}
+
+// The suite runs a manager and the aggregated API, which asks a real
+// kube-apiserver who a caller is and what one may.
+var _ = BeforeSuite(func() {
+	ctrl.SetLogger(klog.NewKlogr())
+	SetDefaultEventuallyTimeout(testenv.Timeout)
+	SetDefaultEventuallyPollingInterval(testenv.Interval)
+	var err error
+	environment, err = testenv.Start()
+	Expect(err).NotTo(HaveOccurred())
+	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	var ctx context.Context
+	ctx, stop = context.WithCancel(context.Background())
+	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "it"}})
+	create(ctx, fixtures.People()...)
+	create(ctx, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "meimei"}, Spec: v1alpha1.UserSpec{Identities: []string{"oidc:meimei"}}})
+
+	options := manager.NewOptions()
+	options.ScriptDir = GinkgoT().TempDir() + "/scripts"
+	mgr, err := manager.New(ctx, environment.Config, options)
+	Expect(err).NotTo(HaveOccurred())
+	b, err := backend.New(backend.Options{
+		Config: environment.Config, Scheme: testenv.Scheme(), Clock: clock.RealClock{}, ActionTimeout: testenv.Timeout,
+	})
+	Expect(err).NotTo(HaveOccurred())
+	ended = make(chan error, 3)
+	go func() { ended <- mgr.Start(ctx) }()
+	go func() { ended <- b.Start(ctx) }()
+	Eventually(b.Synced()).Should(BeClosed())
+	private, public = openTicket(ctx, "vpn", v1alpha1.VisibilityRelated), openTicket(ctx, "open-vpn", v1alpha1.VisibilityEveryone)
+	for _, t := range []*v1alpha1.Ticket{private, public} {
+		Eventually(func() bool { _, ok := b.TicketByID(t.Status.ID); return ok }).Should(BeTrue())
+	}
+	port = freePort()
+	go func() { ended <- aggregated.Run(ctx, serving(b)) }()
+	Eventually(func() error {
+		_, err := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei")).ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
+		return err
+	}).Should(Succeed())
+})
+
+var _ = AfterSuite(func() {
+	stop()
+	for range cap(ended) {
+		Expect(<-ended).To(Succeed())
+	}
+	Expect(environment.Stop()).To(Succeed())
+})
+
+func serving(b *backend.Backend) aggregated.Options {
+	folder := GinkgoT().TempDir()
+	kubeconfig := filepath.Join(folder, "kubeconfig")
+	admin, err := environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+	Expect(err).NotTo(HaveOccurred())
+	data, err := admin.KubeConfig()
+	Expect(err).NotTo(HaveOccurred())
+	Expect(os.WriteFile(kubeconfig, data, 0o600)).To(Succeed())
+	api := rest.New(b, auth.NewSignature(b.Directory(), k8s, fixtures.SystemNamespace, clock.RealClock{}),
+		rest.Options{Location: time.UTC, Log: klog.Background(), MaxInFlight: 10})
+	certificate, key, err := cert.GenerateSelfSignedCertKey("localhost", nil, nil)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(cert.WriteCert(filepath.Join(folder, "tls.crt"), certificate)).To(Succeed())
+	Expect(keyutil.WriteKey(filepath.Join(folder, "tls.key"), key)).To(Succeed())
+	return aggregated.Options{
+		BindAddress: "127.0.0.1", Port: port, Kubeconfig: kubeconfig, Config: environment.Config, Backend: b, Renderer: api.Renderer(),
+		CertFile: filepath.Join(folder, "tls.crt"), KeyFile: filepath.Join(folder, "tls.key"),
+	}
+}
+
+func freePort() int {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func create(ctx context.Context, objects ...client.Object) {
+	GinkgoHelper()
+	for _, o := range objects {
+		Expect(k8s.Create(ctx, o)).To(Succeed())
+	}
+}
+
+func openTicket(ctx context.Context, name string, visibility v1alpha1.Visibility) *v1alpha1.Ticket {
+	w := fixtures.Workflow("it")
+	w.Name, w.Spec.Visibility = name, visibility
+	create(ctx, w)
+	t := fixtures.Ticket("it", "ticket-on-"+name)
+	t.Spec.WorkflowRef.Name = v1alpha1.ObjectName(name)
+	create(ctx, t)
+	Eventually(func(g Gomega) {
+		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
+		g.Expect(t.Status.ID).NotTo(BeZero(), "%v", t.Status.Conditions)
+	}).Should(Succeed())
+	return t
+}
+
+// configOf is how a user reaches the aggregated API: with the certificate that
+// the control plane knows.
+func configOf(user string, groups ...string) *restclient.Config {
+	GinkgoHelper()
+	added, err := environment.AddUser(envtest.User{Name: user, Groups: groups}, nil)
+	Expect(err).NotTo(HaveOccurred())
+	config := restclient.CopyConfig(added.Config())
+	config.Host = "https://" + net.JoinHostPort("127.0.0.1", itoa(int64(port)))
+	config.CAData, config.Insecure = nil, true
+	return config
+}
+
+// may gives a user rights, in a namespace or everywhere.
+func may(ctx context.Context, user, namespace string, rules ...rbacv1.PolicyRule) {
+	GinkgoHelper()
+	role := rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: "role-"}, Rules: rules}
+	create(ctx, &role)
+	reference := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name}
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	meta := metav1.ObjectMeta{GenerateName: "binding-", Namespace: namespace}
+	if namespace == "" {
+		create(ctx, &rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: reference, Subjects: subjects})
+		return
+	}
+	create(ctx, &rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: reference, Subjects: subjects})
+}
