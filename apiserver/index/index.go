@@ -28,7 +28,8 @@ type Index struct {
 	byName   map[types.NamespacedName]*entry
 	byID     map[v1alpha1.WireID]*entry
 	postings map[string]*roaring.Bitmap
-	stale    bool // ordinals must be given anew before the next query
+	serials  []*entry // by serial number
+	stale    bool     // ordinals must be given anew before the next query
 }
 
 type entry struct {
@@ -36,6 +37,7 @@ type entry struct {
 	ordinal uint32
 	terms   []string
 	title   string // lower case
+	serial  string // never changes once the ticket is opened
 }
 
 // farthestShift is how many later tickets are moved up one by one when an older
@@ -67,7 +69,7 @@ func (x *Index) Put(ticket *v1alpha1.Ticket) {
 		}
 		x.remove(present)
 	}
-	added := &entry{ticket: ticket, terms: terms(ticket), title: strings.ToLower(ticket.Status.Title)}
+	added := &entry{ticket: ticket, terms: terms(ticket), title: strings.ToLower(ticket.Status.Title), serial: ticket.Status.SerialNumber}
 	x.byName[name], x.byID[ticket.Status.ID] = added, added
 	x.insert(added)
 }
@@ -98,6 +100,11 @@ func (x *Index) Len() int {
 	return len(x.byName)
 }
 
+// bySerial orders entries by serial number, then id.
+func bySerial(a, b *entry) int {
+	return cmp.Or(cmp.Compare(a.serial, b.serial), cmp.Compare(a.ticket.Status.ID, b.ticket.Status.ID))
+}
+
 // before orders tickets by opening time, then id.
 func before(a, b *v1alpha1.Ticket) int {
 	return cmp.Or(a.Status.OpenedAt.Compare(b.Status.OpenedAt.Time), cmp.Compare(a.Status.ID, b.Status.ID))
@@ -124,6 +131,8 @@ func (x *Index) insert(added *entry) {
 		x.entries = append(x.entries, added)
 		return
 	}
+	place, _ := slices.BinarySearchFunc(x.serials, added, bySerial)
+	x.serials = slices.Insert(x.serials, place, added)
 	at, _ := slices.BinarySearchFunc(x.entries, added, func(a, b *entry) int { return before(a.ticket, b.ticket) })
 	x.entries = slices.Insert(x.entries, at, added)
 	if len(x.entries)-at > farthestShift {
@@ -142,6 +151,9 @@ func (x *Index) remove(present *entry) {
 	if x.stale {
 		x.entries = slices.DeleteFunc(x.entries, func(e *entry) bool { return e == present })
 		return
+	}
+	if place, found := slices.BinarySearchFunc(x.serials, present, bySerial); found {
+		x.serials = slices.Delete(x.serials, place, place+1)
 	}
 	at := int(present.ordinal)
 	if len(x.entries)-at > farthestShift {
@@ -172,6 +184,8 @@ func (x *Index) number(from int) {
 func (x *Index) freshen() {
 	x.entries = slices.DeleteFunc(x.entries, func(e *entry) bool { return e.terms == nil })
 	slices.SortFunc(x.entries, func(a, b *entry) int { return before(a.ticket, b.ticket) })
+	x.serials = slices.Clone(x.entries)
+	slices.SortFunc(x.serials, bySerial)
 	x.postings = map[string]*roaring.Bitmap{}
 	x.number(0)
 	x.stale = false

@@ -156,3 +156,26 @@ func TestATicketThatIsNotOpenedIsNotListed(t *testing.T) {
 		t.Errorf("got %d tickets, want none", got.Total)
 	}
 }
+
+// BenchmarkList answers queries over 100 000 tickets (architecture, Budgets).
+func BenchmarkList(b *testing.B) {
+	x := index.New()
+	for i := range 100_000 {
+		x.Put(ticket(i+1, i, fmt.Sprintf("u%d", i%200), fmt.Sprintf("p%d", i%50), v1alpha1.ProgressInProgress, fmt.Sprintf("typical ticket number %d", i)))
+	}
+	ended := false
+	for name, q := range map[string]index.Query{
+		"all":               {Category: index.CategoryAll},
+		"duty":              {Category: index.CategoryDuty, User: "p7"},
+		"workflow-and-open": {Category: index.CategoryAll, Workflows: []string{"it/w1"}, Ended: &ended},
+		"serial":            {Category: index.CategoryAll, SerialPrefix: "sn_9999"},
+		"title":             {Category: index.CategoryAll, Title: "number 777"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			q.Page, q.PerPage, q.Reverse = 3, 10, true
+			for b.Loop() {
+				x.List(q)
+			}
+		})
+	}
+}

@@ -80,8 +80,7 @@ type Page struct {
 // List answers a query.
 func (x *Index) List(q Query) Page {
 	defer x.lock()()
-	found := x.candidates(q)
-	x.sift(found, q)
+	found := x.sift(x.candidates(q), q)
 	return x.page(found, q)
 }
 
@@ -89,8 +88,7 @@ func (x *Index) List(q Query) Page {
 // not be changed.
 func (x *Index) Each(q Query, show func(*v1alpha1.Ticket)) {
 	defer x.lock()()
-	found := x.candidates(q)
-	x.sift(found, q)
+	found := x.sift(x.candidates(q), q)
 	found.Iterate(func(ordinal uint32) bool {
 		show(x.entries[ordinal].ticket)
 		return true
@@ -145,6 +143,9 @@ func (x *Index) candidates(q Query) *roaring.Bitmap {
 	}
 	if q.ParentID != 0 {
 		found.And(x.posting(idTerm(termParent, q.ParentID)))
+	}
+	if q.SerialPrefix != "" {
+		found.And(x.withSerial(q.SerialPrefix))
 	}
 	x.within(found, q.From, q.To)
 	return found
@@ -227,21 +228,37 @@ func (x *Index) within(found *roaring.Bitmap, from, to time.Time) {
 	found.And(run)
 }
 
-// sift walks the candidates for what no posting says.
-func (x *Index) sift(found *roaring.Bitmap, q Query) {
-	if q.SerialPrefix == "" && q.Title == "" {
-		return
-	}
-	title := strings.ToLower(q.Title)
-	var out []uint32
-	found.Iterate(func(ordinal uint32) bool {
-		e := x.entries[ordinal]
-		if !strings.Contains(e.title, title) || !strings.HasPrefix(e.ticket.Status.SerialNumber, q.SerialPrefix) {
-			out = append(out, ordinal)
+// withSerial finds the tickets whose serial number begins so.
+func (x *Index) withSerial(prefix string) *roaring.Bitmap {
+	first, _ := slices.BinarySearchFunc(x.serials, prefix, func(e *entry, p string) int { return strings.Compare(e.serial, p) })
+	found := roaring.New()
+	for _, e := range x.serials[first:] {
+		if !strings.HasPrefix(e.serial, prefix) {
+			break
 		}
-		return true
-	})
-	found.AndNot(roaring.BitmapOf(out...))
+		found.Add(e.ordinal)
+	}
+	return found
+}
+
+// sift walks the candidates for what no posting says, and answers what is left.
+func (x *Index) sift(found *roaring.Bitmap, q Query) *roaring.Bitmap {
+	if q.Title == "" {
+		return found
+	}
+	title, left := strings.ToLower(q.Title), roaring.New()
+	ordinals := make([]uint32, 256)
+	for candidates := found.ManyIterator(); ; {
+		n := candidates.NextMany(ordinals)
+		if n == 0 {
+			return left
+		}
+		for _, ordinal := range ordinals[:n] {
+			if strings.Contains(x.entries[ordinal].title, title) {
+				left.Add(ordinal)
+			}
+		}
+	}
 }
 
 func (x *Index) page(found *roaring.Bitmap, q Query) Page {
