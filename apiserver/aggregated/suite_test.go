@@ -87,7 +87,8 @@ var _ = BeforeSuite(func() {
 		Eventually(func() bool { _, ok := b.TicketByID(t.Status.ID); return ok }).Should(BeTrue())
 	}
 	port = freePort()
-	go func() { ended <- aggregated.Run(ctx, serving(b)) }()
+	served := serving(b) // here, since envtest's users are not made by two at a time
+	go func() { ended <- aggregated.Run(ctx, served) }()
 	Eventually(func() error {
 		_, err := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei")).ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
 		return err
