@@ -65,12 +65,12 @@ func (r *Renderer) fold(ctx context.Context, t *v1alpha1.Ticket, graph *engine.G
 			}
 			values[name] = value
 		}
-		out[entry.Seq] = r.snapshot(ctx, t, graph, entry, title, values)
+		out[entry.Seq] = r.snapshot(t, graph, entry, title, values)
 	}
 	return out
 }
 
-func (r *Renderer) snapshot(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph, entry *v1alpha1.HistoryEntry, title string, values map[string]any) map[string]any {
+func (r *Renderer) snapshot(t *v1alpha1.Ticket, graph *engine.Graph, entry *v1alpha1.HistoryEntry, title string, values map[string]any) map[string]any {
 	created := entry.Time
 	kind, participant := r.wire.Participant(t.Namespace, &entry.After.Participants)
 	data := map[string]any{

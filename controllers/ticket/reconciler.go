@@ -152,4 +152,3 @@ func deleted(status *v1alpha1.TicketStatus) bool {
 	}
 	return false
 }
-

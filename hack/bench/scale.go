@@ -170,7 +170,7 @@ var lists = []struct {
 	title bool
 }{
 	{"list all", func(_, n int) string { return fmt.Sprintf("category=all&page=%d", n) }, false},
-	{"list duty", func(c, n int) string { return fmt.Sprintf("category=duty&page=%d", 1+n%5) }, false},
+	{"list duty", func(_, n int) string { return fmt.Sprintf("category=duty&page=%d", 1+n%5) }, false},
 	{"list by workflow, state", func(_, n int) string { return fmt.Sprintf("category=all&workflow_ids=1&is_end=0&page=%d", n) }, false},
 	{"list by creator", func(c, n int) string {
 		return fmt.Sprintf("category=all&from_admin=1&creator=person%03d", (c*31+n)%people)
