@@ -35,7 +35,7 @@ func (r *Renderer) FlowLogs(ctx context.Context, t *v1alpha1.Ticket, graph *engi
 	}
 	var data map[int64]map[string]any
 	if withData {
-		data = r.fold(ctx, t, graph, history)
+		data = r.fold(t, graph, history)
 	}
 	out := make([]wire.Log, 0, len(rows))
 	for _, row := range slices.Backward(rows) {
@@ -49,7 +49,7 @@ func (r *Renderer) FlowLogs(ctx context.Context, t *v1alpha1.Ticket, graph *engi
 }
 
 // fold is the ticket's values after each entry, from the changes that each made.
-func (r *Renderer) fold(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph, history []v1alpha1.HistoryEntry) map[int64]map[string]any {
+func (r *Renderer) fold(t *v1alpha1.Ticket, graph *engine.Graph, history []v1alpha1.HistoryEntry) map[int64]map[string]any {
 	out := make(map[int64]map[string]any, len(history))
 	values := map[string]any{}
 	for _, field := range graph.Fields() {
