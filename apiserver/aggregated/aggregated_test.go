@@ -4,8 +4,10 @@
 package aggregated_test
 
 import (
+	"bytes"
 	"context"
 	"strconv"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -13,12 +15,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/aggregated"
+	"ticketflow.dev/ticketflow/config"
 )
 
 var (
@@ -78,6 +82,67 @@ var _ = Describe("a ticket by name", func() {
 		}).Should(Succeed())
 	})
 })
+
+var _ = Describe("the roles that ship", func() {
+	It("allow all that is served", func(ctx SpecContext) {
+		for role, resource := range map[string]string{"ticketflow-requester": "tickets", "ticketflow-admin": "tickets", "ticketflow-by-id": "ticketids"} {
+			Expect(rulesOf(role)).To(ContainElement(rbacv1.PolicyRule{
+				APIGroups: []string{"rest.ticketflow.dev"}, Resources: servedUnder(resource), Verbs: []string{"get"},
+			}), role)
+		}
+	})
+
+	It("let a requester see what tickets' own rules show, and a stranger nothing", func(ctx SpecContext) {
+		for _, user := range []string{"requester", "stranger"} {
+			for _, view := range []string{"", "transitions", "flowlogs", "flowsteps"} {
+				_, err := get(ctx, user, "tickets", public.Name, strings.Fields(view)...)
+				Expect(err).To(Satisfy(apierrors.IsForbidden), "%s without the role", user)
+			}
+		}
+		may(ctx, "requester", "it", rulesOf("ticketflow-requester")...)
+		Eventually(func(g Gomega) {
+			for _, view := range []string{"", "transitions", "flowlogs", "flowsteps"} {
+				_, err := get(ctx, "requester", "tickets", public.Name, strings.Fields(view)...)
+				g.Expect(err).NotTo(HaveOccurred())
+			}
+		}).Should(Succeed())
+		_, err := get(ctx, "requester", "tickets", private.Name)
+		Expect(err).To(Satisfy(apierrors.IsForbidden))
+		_, err = get(ctx, "stranger", "tickets", public.Name)
+		Expect(err).To(Satisfy(apierrors.IsForbidden))
+	})
+})
+
+// rulesOf are a shipped role's rules.
+func rulesOf(name string) []rbacv1.PolicyRule {
+	GinkgoHelper()
+	data, err := config.Manifests.ReadFile("rbac/roles.yaml")
+	Expect(err).NotTo(HaveOccurred())
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
+	for {
+		var role rbacv1.ClusterRole
+		Expect(decoder.Decode(&role)).To(Succeed(), "there is no role %s", name)
+		if role.Name == name {
+			return role.Rules
+		}
+	}
+}
+
+// servedUnder are a resource and its parts, in the order of their discovery.
+func servedUnder(resource string) []string {
+	GinkgoHelper()
+	client := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei"))
+	list, err := client.ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
+	Expect(err).NotTo(HaveOccurred())
+	var out []string
+	for _, each := range list.APIResources {
+		if whole, _, _ := strings.Cut(each.Name, "/"); whole == resource {
+			Expect(each.Verbs).To(ConsistOf("get"), each.Name)
+			out = append(out, each.Name)
+		}
+	}
+	return out
+}
 
 var _ = Describe("a ticket by id", func() {
 	It("is of a kind by which clients find the way back to it", func() {
