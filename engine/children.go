@@ -13,27 +13,42 @@ import (
 )
 
 // CountChildren counts the sub-tickets of one parent by the state of the parent
-// that they hang on. One that is being opened counts as under way, one whose
-// opening was refused does not count, and neither does one that hangs on no state.
-func CountChildren(children []v1alpha1.Ticket) []v1alpha1.ChildrenCount {
+// that they hang on. One that hangs on no state of the parent's does not count:
+// it is about to be refused, and there is no end to the names it may bear.
+func CountChildren(g *Graph, children []v1alpha1.Ticket) []v1alpha1.ChildrenCount {
 	var counts []v1alpha1.ChildrenCount
 	for i := range children {
-		child := &children[i]
-		if child.Spec.Parent == nil || child.Spec.Parent.State == "" || refused(&child.Status) {
+		counted, ended := Standing(&children[i])
+		if !counted {
 			continue
 		}
-		at := slices.IndexFunc(counts, func(c v1alpha1.ChildrenCount) bool { return c.State == child.Spec.Parent.State })
+		name := children[i].Spec.Parent.State
+		if _, ok := g.State(name); !ok {
+			continue
+		}
+		at := slices.IndexFunc(counts, func(c v1alpha1.ChildrenCount) bool { return c.State == name })
 		if at < 0 {
 			at = len(counts)
-			counts = append(counts, v1alpha1.ChildrenCount{State: child.Spec.Parent.State})
+			counts = append(counts, v1alpha1.ChildrenCount{State: name})
 		}
 		counts[at].Total++
-		if child.Status.ID != 0 && HasEnded(&child.Status) {
+		if ended {
 			counts[at].Ended++
 		}
 	}
 	slices.SortFunc(counts, func(a, b v1alpha1.ChildrenCount) int { return cmp.Compare(a.State, b.State) })
 	return counts
+}
+
+// Standing says how a sub-ticket counts for its parent: whether it does, and
+// whether as one that has ended. One that is being opened counts as under way,
+// one whose opening was refused does not count, and neither does one that hangs
+// on no state.
+func Standing(child *v1alpha1.Ticket) (counted, ended bool) {
+	if child.Spec.Parent == nil || child.Spec.Parent.State == "" || refused(&child.Status) {
+		return false, false
+	}
+	return true, child.Status.ID != 0 && HasEnded(&child.Status)
 }
 
 func refused(status *v1alpha1.TicketStatus) bool {
@@ -49,14 +64,26 @@ func childrenDone(status *v1alpha1.TicketStatus) bool {
 		})
 }
 
-// childrenEnded goes on because all sub-tickets of the state have ended.
+// childrenEnded goes on because all sub-tickets of the state have ended. Where
+// that is refused, the ticket waits for a repair; its timers do not.
 func (t *turn) childrenEnded() *Refusal {
 	chosen, ok := t.state.firstTransition()
 	if !ok || !childrenDone(&t.s.Status) {
 		return nil // a repetition
 	}
 	t.actor = v1alpha1.RobotUser
-	return t.take(chosen, v1alpha1.HistoryEntry{
+	before := t.s
+	before.Status = *t.s.Status.DeepCopy()
+	refusal := t.take(chosen, v1alpha1.HistoryEntry{
 		Action: v1alpha1.HistoryChildrenEnded, Transition: chosen.Name, Outcome: chosen.Outcome, Comment: childrenComment,
 	})
+	if refusal == nil {
+		return nil
+	}
+	timer, waits := nextTimer(&before.Status)
+	if !waits || timer.At.After(t.now.Time) {
+		return refusal
+	}
+	t.s = before
+	return t.timer(timer.Transition)
 }

@@ -290,13 +290,14 @@ states:
 		"while one is being opened, it waits":               {[]v1alpha1.Ticket{child("develop", ended), child("develop", v1alpha1.TicketStatus{})}, "develop"},
 		"those of another state do not count":               {[]v1alpha1.Ticket{child("test", ended)}, "develop"},
 		"those of no state do not count":                    {[]v1alpha1.Ticket{child("", ended)}, "develop"},
+		"those of a state that there is not do not count":   {[]v1alpha1.Ticket{child("nowhere", ended)}, "develop"},
 		"once all have ended, however they did, it goes on": {[]v1alpha1.Ticket{child("develop", ended), child("develop", ended), child("test", underWay)}, "test"},
 		"one whose opening was refused does not count":      {[]v1alpha1.Ticket{child("develop", ended), child("develop", refusedOpening)}, "test"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWalker(t, project).mustOpen("go", nil).at("develop", "")
-			w.s.Status.Children = engine.CountChildren(tc.children)
+			w.s.Status.Children = engine.CountChildren(w.graph, tc.children)
 			if due, _ := engine.Due(w.graph, w.s, w.now); due != nil {
 				w.due()
 				if got := last(&w.s.Status); got.Actor != "loonrobot" || got.Comment != "所有子工单处理完毕，自动流转" {

@@ -27,14 +27,22 @@ func Due(g *Graph, s Snapshot, now time.Time) (due *Command, next time.Time) {
 	if childrenDone(&s.Status) {
 		return &Command{Kind: CommandChildrenEnded}, now
 	}
-	if Ended(g, &s.Status) || len(s.Status.Timers) == 0 {
+	first, waits := nextTimer(&s.Status)
+	if !waits || Ended(g, &s.Status) {
 		return nil, time.Time{}
 	}
-	first := slices.MinFunc(s.Status.Timers, func(a, b v1alpha1.Timer) int { return a.At.Compare(b.At.Time) })
 	if first.At.After(now) {
 		return nil, first.At.Time
 	}
 	return &Command{Kind: CommandTimer, Action: v1alpha1.TicketAction{Transition: first.Transition}}, now
+}
+
+// nextTimer is the timer that falls due first.
+func nextTimer(status *v1alpha1.TicketStatus) (v1alpha1.Timer, bool) {
+	if len(status.Timers) == 0 {
+		return v1alpha1.Timer{}, false
+	}
+	return slices.MinFunc(status.Timers, func(a, b v1alpha1.Timer) int { return a.At.Compare(b.At.Time) }), true
 }
 
 // runWaits says that the wanted run has ended and was not taken note of.

@@ -33,6 +33,9 @@ const (
 	ReasonNameReserved = "NameReserved"
 	// ReasonRunFailed: the ticket's script failed; retry it, or move the ticket by hand.
 	ReasonRunFailed = "RunFailed"
+	// ReasonStuck: the ticket should go on by itself and cannot; the message says
+	// what to repair.
+	ReasonStuck = "Stuck"
 	// ReasonRevisionMissing: the ticket's workflow revision is gone; restore it.
 	ReasonRevisionMissing = "RevisionMissing"
 	// ReasonStatusLost: the ticket had been opened, but has no status any more.

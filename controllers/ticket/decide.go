@@ -30,30 +30,41 @@ func snapshot(t *v1alpha1.Ticket) engine.Snapshot {
 	}
 }
 
+// verdict is what follows for a ticket.
+type verdict struct {
+	engine.Snapshot
+	// again is after what time to ask again; 0 is not before something happens.
+	again time.Duration
+	// stuck says why the ticket does not go on by itself although it should.
+	stuck *engine.Refusal
+}
+
 // decide asks the engine about the pending action, and then about what falls
-// due by itself. It answers the status that follows, and after what time to
-// ask again.
-func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket, children []v1alpha1.ChildrenCount) (engine.Snapshot, time.Duration) {
+// due by itself.
+func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket, children []v1alpha1.Ticket) verdict {
 	now := r.Clock.Now()
-	s := snapshot(t)
-	s.Status.Children = children
+	v := verdict{Snapshot: snapshot(t)}
+	v.Status.Children = engine.CountChildren(graph, children)
 	if action := pending(t); action != nil {
-		s = r.apply(graph, s, action, r.failures.tooMany(t.UID), now)
+		v.Snapshot = r.apply(graph, v.Snapshot, action, r.failures.tooMany(t.UID), now)
 	}
 	for range atOnce {
-		due, next := engine.Due(graph, s, now)
+		due, next := engine.Due(graph, v.Snapshot, now)
 		if due == nil {
-			return s, until(next, now)
+			v.again = until(next, now)
+			return v
 		}
-		after, refusal := engine.Decide(graph, s, *due, r.Directory, now)
+		after, refusal := engine.Decide(graph, v.Snapshot, *due, r.Directory, now)
 		if refusal != nil {
-			// It cannot go on by itself, such as to a state that is nobody's.
-			// People can move it, or repair what is missing.
-			return s, repairInterval
+			// Such as to a state that is nobody's. People can move the ticket,
+			// or repair what is missing.
+			v.stuck, v.again = refusal, repairInterval
+			return v
 		}
-		s = after
+		v.Snapshot = after
 	}
-	return s, time.Millisecond
+	v.again = time.Millisecond
+	return v
 }
 
 // apply decides a person's action: refused or applied, it has its outcome.

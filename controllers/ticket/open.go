@@ -48,6 +48,9 @@ func (r *Reconciler) begin(ctx context.Context, t *v1alpha1.Ticket) (reconcile.R
 	case w == nil:
 		return reconcile.Result{RequeueAfter: shortly}, nil
 	}
+	if r.parentIsComing(t) {
+		return reconcile.Result{RequeueAfter: shortly}, nil
+	}
 	graph, err := r.Graphs.Current(ctx, w)
 	if apierrors.IsNotFound(err) && r.Clock.Since(t.CreationTimestamp.Time) < settling {
 		return reconcile.Result{RequeueAfter: shortly}, nil
@@ -120,7 +123,10 @@ func (r *Reconciler) open(ctx context.Context, graph *engine.Graph, revision str
 	if refusal != nil {
 		return r.refuse(ctx, t, refusal)
 	}
-	_, err = r.write(ctx, t, s)
+	if err := r.own(ctx, t, s.Status.ParentID); err != nil {
+		return reconcile.Result{}, err
+	}
+	_, err = r.write(ctx, t, verdict{Snapshot: s})
 	if err != nil && unwritable(err) {
 		return r.refuse(ctx, t, &engine.Refusal{Reason: engine.ReasonTooLarge, Message: "the ticket is too large to be recorded"})
 	}

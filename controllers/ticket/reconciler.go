@@ -84,7 +84,7 @@ func (r *Reconciler) Register(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("ticket").
 		For(&v1alpha1.Ticket{}).
-		Watches(&v1alpha1.Ticket{}, handler.EnqueueRequestsFromMapFunc(parentOf), builder.WithPredicates(countsAnew())).
+		Watches(&v1alpha1.Ticket{}, handler.EnqueueRequestsFromMapFunc(r.kin), builder.WithPredicates(concernsKin())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(reconcile.AsReconciler[*v1alpha1.Ticket](mgr.GetClient(), r))
 	if err != nil {
@@ -127,8 +127,8 @@ func (r *Reconciler) proceed(ctx context.Context, t *v1alpha1.Ticket) (reconcile
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	decided, next := r.decide(graph, t, children)
-	wrote, err := r.write(ctx, t, decided)
+	v := r.decide(graph, t, children)
+	wrote, err := r.write(ctx, t, v)
 	if err != nil {
 		return r.refuseUnwritable(ctx, t, err)
 	}
@@ -140,7 +140,7 @@ func (r *Reconciler) proceed(ctx context.Context, t *v1alpha1.Ticket) (reconcile
 			return reconcile.Result{}, err
 		}
 	}
-	return reconcile.Result{RequeueAfter: next}, nil
+	return reconcile.Result{RequeueAfter: v.again}, nil
 }
 
 // deleted says whether the ticket's deletion is in its history.

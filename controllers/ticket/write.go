@@ -32,12 +32,9 @@ var errTooLarge = fmt.Errorf("the ticket would be larger than %d KiB", maxTicket
 
 // write records where the ticket stands now, if that has changed: first the
 // history that overflows, then the status. It says whether it wrote.
-func (r *Reconciler) write(ctx context.Context, t *v1alpha1.Ticket, s engine.Snapshot) (bool, error) {
-	if equality.Semantic.DeepEqual(t.Status, s.Status) && ready(t) {
-		return false, nil
-	}
-	r.setConditions(t, &s.Status)
-	return r.update(ctx, t, s)
+func (r *Reconciler) write(ctx context.Context, t *v1alpha1.Ticket, v verdict) (bool, error) {
+	r.setConditions(t, &v.Status, v.stuck)
+	return r.update(ctx, t, v.Snapshot)
 }
 
 // update writes a status on the very resource version that it was decided on:
@@ -78,27 +75,18 @@ func bounded(t *v1alpha1.Ticket) error {
 }
 
 // setConditions says whether somebody has to repair something.
-func (r *Reconciler) setConditions(t *v1alpha1.Ticket, status *v1alpha1.TicketStatus) {
+func (r *Reconciler) setConditions(t *v1alpha1.Ticket, status *v1alpha1.TicketStatus, stuck *engine.Refusal) {
 	status.Conditions = append([]metav1.Condition(nil), status.Conditions...)
 	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionOpened, true, reasonOpened, "")
-	if status.LastRunFailed && status.Participants.Kind == v1alpha1.ParticipantsScript {
-		conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionReady, false, v1alpha1.ReasonRunFailed,
-			"the script failed, see status.run; retry it, or move the ticket on by hand")
-		return
+	ready, reason, message := true, v1alpha1.ReasonReady, ""
+	switch {
+	case status.LastRunFailed && status.Participants.Kind == v1alpha1.ParticipantsScript:
+		ready, reason, message = false, v1alpha1.ReasonRunFailed, "the script failed, see status.run; retry it, or move the ticket on by hand"
+	case stuck != nil:
+		ready, reason = false, v1alpha1.ReasonStuck
+		message = conditions.Truncate("the ticket cannot go on by itself; repair this, or move it on by hand: "+stuck.Message, maxReason)
 	}
-	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionReady, true, v1alpha1.ReasonReady, "")
-}
-
-// ready says whether the ticket's Ready condition is about what the engine
-// sees, not about a revision that was missing and is there again.
-func ready(t *v1alpha1.Ticket) bool {
-	for i := range t.Status.Conditions {
-		c := &t.Status.Conditions[i]
-		if c.Type == v1alpha1.ConditionReady {
-			return c.Reason != v1alpha1.ReasonRevisionMissing
-		}
-	}
-	return false
+	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionReady, ready, reason, message)
 }
 
 // refuseUnwritable gives an action that can never be written its refusal, so
