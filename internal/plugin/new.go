@@ -1,0 +1,219 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// opener opens a ticket.
+type opener struct {
+	*session
+	output                     *output
+	title, transition, comment string
+	fields                     []string
+	timeout                    time.Duration
+	noInput                    bool
+
+	command *cobra.Command
+	cluster *cluster
+	graph   *engine.Graph
+}
+
+func newCommand(s *session) *cobra.Command {
+	o := &opener{session: s}
+	c := &cobra.Command{
+		Use:     "new WORKFLOW",
+		Aliases: []string{"create", "open"},
+		Short:   "Open a ticket",
+		Long: "Open a ticket on a workflow. In a terminal, what the flags leave out of the start\n" +
+			"state's form is asked for; an empty answer leaves an optional field out.",
+		Example: "  kubectl ticket new vpn-access\n" +
+			"  kubectl ticket new vpn-access --title 'VPN for the trip' --field days=5 --transition submit",
+		Args: takes("WORKFLOW"),
+		RunE: func(c *cobra.Command, arguments []string) error {
+			o.command = c
+			return o.run(c.Context(), arguments[0])
+		},
+		ValidArgsFunction: s.completeWorkflow,
+	}
+	o.output = newOutput(c, false)
+	flags := c.Flags()
+	flags.StringVarP(&o.title, "title", "t", "", "a line about the ticket")
+	flags.StringArrayVarP(&o.fields, "field", "f", nil, "a value for the start form, as NAME=VALUE; may be given several times")
+	flags.StringVar(&o.transition, "transition", "", "the transition to open with, where there are several")
+	flags.StringVarP(&o.comment, "comment", "c", "", "a comment for the history")
+	flags.DurationVar(&o.timeout, "timeout", defaultTimeout, "how long to wait for the outcome")
+	flags.BoolVar(&o.noInput, "no-input", false, "ask for nothing, even in a terminal")
+	must(c.RegisterFlagCompletionFunc("field", s.completeFieldsOfWorkflow))
+	must(c.RegisterFlagCompletionFunc("transition", s.completeStartTransitions))
+	return c
+}
+
+func (o *opener) run(ctx context.Context, workflow string) error {
+	printer, err := o.output.printer(o.command)
+	if err != nil {
+		return err
+	}
+	if o.cluster, err = o.connect(); err != nil {
+		return err
+	}
+	w, err := o.cluster.workflow(ctx, workflow)
+	if err != nil {
+		return err
+	}
+	if o.graph, err = o.cluster.current(ctx, w); err != nil {
+		return err
+	}
+	who, err := o.cluster.me(ctx)
+	if err != nil {
+		return err
+	}
+	ticket := &v1alpha1.Ticket{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, GenerateName: namePrefix(w.Name)},
+		Spec: v1alpha1.TicketSpec{
+			WorkflowRef: v1alpha1.WorkflowReference{Name: v1alpha1.ObjectName(w.Name)},
+			Creator:     who.name, By: who.by(), Comment: o.comment,
+		},
+	}
+	if err := o.fillIn(ctx, &ticket.Spec); err != nil {
+		return err
+	}
+	opened, err := o.open(ctx, ticket)
+	if err != nil {
+		return err
+	}
+	if printer != nil {
+		return o.print(printer, opened)
+	}
+	o.say("Opened: %s", whereabouts(ticket, opened))
+	return nil
+}
+
+// namePrefix leaves room for the suffix that the API server adds.
+func namePrefix(workflow string) string {
+	const longest = 57
+	if len(workflow) > longest {
+		workflow = workflow[:longest]
+	}
+	return workflow + "-"
+}
+
+// fillIn takes title, transition and fields from the flags, and asks for the
+// rest where somebody sits there.
+func (o *opener) fillIn(ctx context.Context, spec *v1alpha1.TicketSpec) error {
+	given, err := o.formValues(o.command, o.graph, o.graph.Start, o.fields)
+	if err != nil {
+		return err
+	}
+	fields := given.set
+	if fields == nil {
+		fields = v1alpha1.JSONObject{}
+	}
+	if o.title != "" {
+		fields[titleField] = o.title
+	}
+	asks := o.isTerminal() && !o.noInput
+	chosen, err := o.choose(ctx, asks)
+	if err != nil {
+		return err
+	}
+	spec.Transition = chosen.Name
+	if asks {
+		demanded := chosen.FieldCheck == v1alpha1.FieldCheckRequire
+		if err := o.fill(ctx, o.graph, o.graph.Start, demanded, fields); err != nil {
+			return err
+		}
+	}
+	// The title has a place of its own, where it is stored whatever the form says.
+	if title, ok := fields[titleField].(string); ok {
+		spec.Title = title
+		delete(fields, titleField)
+	}
+	if len(fields) > 0 {
+		spec.Fields = fields
+	}
+	return nil
+}
+
+// choose is the transition to open with.
+func (o *opener) choose(ctx context.Context, asks bool) (*engine.Transition, error) {
+	offered := openings(o.graph)
+	find := func(name string) *engine.Transition {
+		for _, t := range offered {
+			if string(t.Name) == name || t.DisplayName == name {
+				return t
+			}
+		}
+		return nil
+	}
+	switch chosen := find(o.transition); {
+	case chosen != nil:
+		return chosen, nil
+	case o.transition != "":
+		return nil, usagef(o.command, "--transition %s does not lead on from the start; there are: %s", o.transition, names(offered))
+	case len(offered) == 1:
+		return offered[0], nil
+	case !asks:
+		return nil, usagef(o.command, "the start has several transitions: say which with --transition; there are: %s", names(offered))
+	}
+	for {
+		answer, err := o.question(ctx, fmt.Sprintf("Transition, one of %s [%s]: ", names(offered), offered[0].Name))
+		if err != nil {
+			return nil, err
+		}
+		if answer == "" {
+			return offered[0], nil
+		}
+		if chosen := find(answer); chosen != nil {
+			return chosen, nil
+		}
+		o.note("  there is no transition %q", answer)
+	}
+}
+
+// openings are the transitions that a person can open a ticket with.
+func openings(graph *engine.Graph) []*engine.Transition {
+	var out []*engine.Transition
+	for _, t := range graph.Start.Transitions {
+		if t.Delay() == 0 {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// open creates the ticket and waits until it is opened or refused.
+func (o *opener) open(ctx context.Context, ticket *v1alpha1.Ticket) (*v1alpha1.Ticket, error) {
+	limited, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	created := ticket.DeepCopy()
+	if err := o.cluster.client.Create(limited, created); err != nil {
+		return nil, fmt.Errorf("create the ticket: %w", err)
+	}
+	decided, err := o.cluster.until(limited, created, func(t *v1alpha1.Ticket) bool {
+		opened := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionOpened)
+		return opened != nil && opened.Status != metav1.ConditionUnknown
+	})
+	switch {
+	case err != nil && limited.Err() != nil:
+		return nil, undecided(ctx, created, o.timeout, fmt.Sprintf("ticket %s is created, but not opened", created.Name))
+	case err != nil:
+		return nil, err
+	}
+	opened := meta.FindStatusCondition(decided.Status.Conditions, v1alpha1.ConditionOpened)
+	if opened.Status == metav1.ConditionTrue {
+		return decided, nil
+	}
+	return nil, refused(engine.Reason(opened.Reason), opened.Message, decided.Name)
+}

@@ -1,0 +1,113 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+
+	"golang.org/x/term"
+	appsv1 "k8s.io/api/apps/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/internal/graphs"
+)
+
+// session is one run of the plugin: who calls, from where, on which cluster.
+type session struct {
+	genericiooptions.IOStreams
+	flags    *genericclioptions.ConfigFlags
+	clock    clock.PassiveClock
+	terminal *bool
+	// lines are what is read of In: one reader, since it reads ahead.
+	lines *bufio.Reader
+}
+
+// cluster is a cluster that the plugin talks to.
+type cluster struct {
+	client    client.WithWatch
+	graphs    *graphs.Graphs
+	namespace string
+	// chosen says that the namespace was named, not taken from the context.
+	chosen bool
+}
+
+// connect makes the client that the flags describe. Nothing is asked yet.
+func (s *session) connect() (*cluster, error) {
+	config, err := s.flags.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	config.QPS, config.Burst = 50, 300 // a person's commands, like kubectl's
+	config.WarningHandler = rest.NewWarningWriter(s.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
+	namespace, chosen, err := s.flags.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: newMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("make the client: %w", err)
+	}
+	return &cluster{client: made, graphs: graphs.New(made), namespace: namespace, chosen: chosen}, nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, appsv1.AddToScheme, authenticationv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("make the scheme: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// newMapper knows the few kinds that the plugin reads. It spares a command two
+// or three requests, and its user the right to ask what the cluster serves.
+func newMapper() meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for _, kind := range []string{"Workflow", "Ticket", "TicketRecord"} {
+		mapper.Add(v1alpha1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	}
+	mapper.Add(v1alpha1.SchemeGroupVersion.WithKind("User"), meta.RESTScopeRoot)
+	mapper.Add(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"), meta.RESTScopeNamespace)
+	mapper.Add(authenticationv1.SchemeGroupVersion.WithKind("SelfSubjectReview"), meta.RESTScopeRoot)
+	return mapper
+}
+
+// isTerminal says whether a person sits there who can be asked.
+func (s *session) isTerminal() bool {
+	if s.terminal != nil {
+		return *s.terminal
+	}
+	for _, stream := range []any{s.In, s.ErrOut} {
+		file, ok := stream.(*os.File)
+		if !ok || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // a descriptor fits
+			return false
+		}
+	}
+	return true
+}
+
+// say writes a line for people.
+func (s *session) say(format string, arguments ...any) {
+	_, _ = fmt.Fprintln(s.Out, clean(fmt.Sprintf(format, arguments...))) // nobody listens if this fails
+}
+
+// note writes a line beside the output.
+func (s *session) note(format string, arguments ...any) {
+	_, _ = fmt.Fprintln(s.ErrOut, clean(fmt.Sprintf(format, arguments...))) // nobody listens if this fails
+}

@@ -1,0 +1,228 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+func showCommand(s *session) *cobra.Command {
+	c := &cobra.Command{
+		Use:               "show TICKET",
+		Aliases:           []string{"describe"},
+		Short:             "Show a ticket: where it stands, its values, what happened, and what I may do",
+		Example:           "  kubectl ticket show 17\n  kubectl ticket show vpn-access-x7k2p -o yaml",
+		Args:              takes("TICKET"),
+		ValidArgsFunction: s.completeTicketThen(nil),
+	}
+	output := newOutput(c, false)
+	c.RunE = func(c *cobra.Command, arguments []string) error {
+		printer, err := output.printer(c)
+		if err != nil {
+			return err
+		}
+		cluster, err := s.connect()
+		if err != nil {
+			return err
+		}
+		t, err := cluster.ticket(c.Context(), arguments[0])
+		if err != nil {
+			return err
+		}
+		if printer != nil {
+			return s.print(printer, t)
+		}
+		p, err := cluster.portray(c.Context(), t)
+		if err != nil {
+			return err
+		}
+		p.now = s.clock
+		return p.text().flush(s.Out)
+	}
+	return c
+}
+
+// portrait is all that show tells of a ticket.
+type portrait struct {
+	ticket  *v1alpha1.Ticket
+	history []v1alpha1.HistoryEntry
+	// graph is nil where it cannot be read; graphError says why.
+	graph      *engine.Graph
+	graphError error
+	who        person
+	now        clock.PassiveClock
+}
+
+// portray gathers it. What cannot be read for want of a right is left out where
+// the rest still makes sense.
+func (c *cluster) portray(ctx context.Context, t *v1alpha1.Ticket) (*portrait, error) {
+	p := &portrait{ticket: t}
+	records, err := c.records(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	p.history = history(records, t)
+	if t.Status.WorkflowRevision != "" {
+		p.graph, p.graphError = c.graphOf(ctx, t)
+	}
+	p.who, err = c.whoever(ctx)
+	return p, err
+}
+
+// text is the portrait in words.
+func (p *portrait) text() *text {
+	out := &text{}
+	out.grid("", p.head())
+	if rows := p.values(); len(rows) > 0 {
+		out.line("\nValues:")
+		out.grid("  ", rows)
+	}
+	if len(p.history) > 0 {
+		out.line("\nSteps:")
+		p.timeline(out)
+	}
+	p.options(out)
+	return out
+}
+
+// head is where the ticket stands.
+func (p *portrait) head() [][]string {
+	t, status := p.ticket, &p.ticket.Status
+	rows := [][]string{
+		{"Title:", cmp.Or(status.Title, t.Spec.Title, none)},
+		{"Ticket:", p.name()},
+		{"Workflow:", p.workflow()},
+		{"Creator:", string(t.Spec.Creator)},
+		{"Opened:", moment(status.OpenedAt, p.now)},
+	}
+	add := func(label, format string, arguments ...any) {
+		rows = append(rows, []string{label, fmt.Sprintf(format, arguments...)})
+	}
+	if status.ParentID != 0 {
+		add("Part of:", "ticket %d", status.ParentID)
+	}
+	if status.State != "" {
+		add("State:", "%s, for %s", p.state(status.State), age(status.EnteredAt, p.now))
+	}
+	add("Progress:", "%s", progress(t))
+	if status.State != "" && !engine.HasEnded(status) {
+		add("Waits for:", "%s", strings.TrimPrefix(waiting(&status.Participants), "waits for "))
+	}
+	if len(status.Signers) > 0 {
+		add("Asked by:", "%s", status.Signers[len(status.Signers)-1])
+	}
+	for _, vote := range status.Votes {
+		add("Vote:", "%s %s", vote.User, cmp.Or(string(vote.Transition), "has not voted"))
+	}
+	for _, timer := range status.Timers {
+		add("Timer:", "%s in %s", timer.Transition, until(timer.At, p.now))
+	}
+	for _, children := range status.Children {
+		add("Sub-tickets:", "%d of %d in state %s have ended", children.Ended, children.Total, children.State)
+	}
+	for _, kind := range []string{v1alpha1.ConditionOpened, v1alpha1.ConditionReady} {
+		if c := meta.FindStatusCondition(status.Conditions, kind); c != nil && c.Status == metav1.ConditionFalse {
+			add("Trouble:", "%s: %s", c.Reason, strings.ReplaceAll(strings.TrimSpace(c.Message), "\n", " "))
+		}
+	}
+	return rows
+}
+
+func (p *portrait) name() string {
+	text := p.ticket.Namespace + "/" + p.ticket.Name
+	if id := p.ticket.Status.ID; id != 0 {
+		text += fmt.Sprintf(", ID %d, %s", id, p.ticket.Status.SerialNumber)
+	}
+	return text
+}
+
+func (p *portrait) workflow() string {
+	if p.graph == nil {
+		return string(p.ticket.Spec.WorkflowRef.Name)
+	}
+	return named(p.graph.Name, p.graph.Spec.DisplayName)
+}
+
+// state is a state's name with what people read for it.
+func (p *portrait) state(name v1alpha1.Name) string {
+	if p.graph != nil {
+		if state, ok := p.graph.State(name); ok {
+			return named(string(name), state.DisplayName)
+		}
+	}
+	return string(name)
+}
+
+// moment is a time and how long ago that was.
+func moment(t *metav1.Time, now clock.PassiveClock) string {
+	if t.IsZero() {
+		return "not yet"
+	}
+	return fmt.Sprintf("%s ago, %s", age(t, now), t.UTC().Format(time.RFC3339))
+}
+
+// options are what the caller may do, as commands.
+func (p *portrait) options(out *text) {
+	switch {
+	case p.graphError != nil:
+		out.line("\nWhat you may do cannot be told: %v", p.graphError)
+		return
+	case p.graph == nil:
+		return
+	case p.who.name == "":
+		out.line("\n%s", p.who.noUser())
+		return
+	}
+	offered := engine.Options(p.graph, snapshot(p.ticket), string(p.who.name))
+	if len(offered) == 0 {
+		out.line("\nNothing waits for you (%s) here.", p.who.name)
+		return
+	}
+	out.line("\nYou (%s) may:", p.who.name)
+	rows := make([][]string, 0, len(offered))
+	for _, option := range offered {
+		rows = append(rows, p.option(option))
+	}
+	out.grid("  ", rows)
+}
+
+func (p *portrait) option(option engine.Option) []string {
+	name := p.ticket.Name
+	switch option.Kind {
+	case engine.OptionAccept:
+		return []string{"kubectl ticket accept " + name, "claim it, since it waits for several people"}
+	case engine.OptionEndAddSigner:
+		return []string{"kubectl ticket end-add-node " + name, "give it back to who asked you"}
+	}
+	t := option.Transition
+	means := ""
+	if t.DisplayName != string(t.Name) {
+		means = t.DisplayName + ", "
+	}
+	return []string{fmt.Sprintf("kubectl ticket do %s %s", name, t.Name), means + leadsTo(t)}
+}
+
+// leadsTo says where a transition leads.
+func leadsTo(t *engine.Transition) string {
+	text := "to " + string(t.To)
+	for _, route := range t.Routes {
+		text += fmt.Sprintf(", or to %s if %s", route.To, route.When)
+	}
+	if t.Delay() > 0 {
+		text += fmt.Sprintf("; by itself after %s", t.Delay())
+	}
+	return text
+}

@@ -1,0 +1,125 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+func approveCommand(s *session) *cobra.Command {
+	return s.deedCommand(deed{
+		use: "approve", short: "Take the one transition that accepts",
+		example: "  kubectl ticket approve 17 --comment 'fine with me'",
+		done:    "Approved", moves: true, action: byOutcome(v1alpha1.OutcomeAccept, "accepts"),
+	})
+}
+
+func rejectCommand(s *session) *cobra.Command {
+	return s.deedCommand(deed{
+		use: "reject", short: "Take the one transition that refuses",
+		example: "  kubectl ticket reject 17 --comment 'which network?'",
+		done:    "Rejected", moves: true, action: byOutcome(v1alpha1.OutcomeRefuse, "refuses"),
+	})
+}
+
+func doCommand(s *session) *cobra.Command {
+	return s.deedCommand(deed{
+		use: "do", arguments: []string{"TRANSITION"}, short: "Take a transition by its name",
+		example: "  kubectl ticket do 17 done --field region=2 --comment prepared",
+		done:    "Done", moves: true, complete: completeTransitions,
+		action: func(ctx context.Context, a *actor, arguments []string) (v1alpha1.TicketAction, error) {
+			return a.transition(ctx, func(state *engine.State, offered []*engine.Transition) (*engine.Transition, error) {
+				for _, t := range offered {
+					if string(t.Name) == arguments[0] || t.DisplayName == arguments[0] {
+						return t, nil
+					}
+				}
+				return nil, advise(fmt.Errorf("no transition %q leads on from state %s", arguments[0], state.Name), "There are: %s.", names(offered))
+			})
+		},
+	})
+}
+
+// byOutcome takes the one transition that has an outcome.
+func byOutcome(outcome v1alpha1.Outcome, does string) func(context.Context, *actor, []string) (v1alpha1.TicketAction, error) {
+	return func(ctx context.Context, a *actor, _ []string) (v1alpha1.TicketAction, error) {
+		return a.transition(ctx, func(state *engine.State, offered []*engine.Transition) (*engine.Transition, error) {
+			// A timer is not what is meant, though people may take it too.
+			fitting := slices.DeleteFunc(slices.Clone(offered), func(t *engine.Transition) bool { return t.Outcome != outcome || t.Delay() > 0 })
+			switch {
+			case len(fitting) == 1:
+				return fitting[0], nil
+			case len(fitting) > 1:
+				return nil, advise(fmt.Errorf("several transitions of state %s would do: %s", state.Name, names(fitting)),
+					"Say which: kubectl ticket do %s TRANSITION", a.ticket.Name)
+			case len(offered) > 0:
+				return nil, advise(fmt.Errorf("no transition of state %s %s; there are: %s", state.Name, does, names(offered)),
+					"Say which: kubectl ticket do %s TRANSITION", a.ticket.Name)
+			}
+			return nil, advise(fmt.Errorf("no transition leads on from state %s", state.Name),
+				"See where it stands: kubectl ticket show %s", a.ticket.Name)
+		})
+	}
+}
+
+// transition asks for the transition that is chosen of those that lead on from
+// the ticket's state. Whether this person may is the reconciler's to say.
+func (a *actor) transition(ctx context.Context, choose func(*engine.State, []*engine.Transition) (*engine.Transition, error)) (v1alpha1.TicketAction, error) {
+	none := v1alpha1.TicketAction{}
+	graph, err := a.cluster.graphOf(ctx, a.ticket)
+	if err != nil {
+		return none, err
+	}
+	state, ok := graph.State(a.ticket.Status.State)
+	if !ok {
+		return none, fmt.Errorf("the revision %s has no state %q", a.ticket.Status.WorkflowRevision, a.ticket.Status.State)
+	}
+	chosen, err := choose(state, state.Transitions)
+	if err != nil {
+		return none, err
+	}
+	values, err := a.formValues(a.command, graph, state, a.fields)
+	if err != nil {
+		return none, err
+	}
+	if chosen.Confirm != "" && !a.yes && a.isTerminal() {
+		if err := a.confirm(ctx, chosen.Confirm); err != nil {
+			return none, err
+		}
+	}
+	// fromState: what was chosen is the transition of this state, whatever
+	// happens meanwhile.
+	return v1alpha1.TicketAction{
+		Type: v1alpha1.ActionTransition, Transition: chosen.Name, FromState: state.Name,
+		Fields: values.set, Clear: values.clear,
+	}, nil
+}
+
+// names are transitions for people, with what they are called in the workflow's language.
+func names(transitions []*engine.Transition) string {
+	if len(transitions) == 0 {
+		return "none"
+	}
+	out := make([]string, 0, len(transitions))
+	for _, t := range transitions {
+		out = append(out, named(string(t.Name), t.DisplayName))
+	}
+	return strings.Join(out, ", ")
+}
+
+// named is a name with what people read for it, where that differs.
+func named(name, displayName string) string {
+	if displayName == "" || displayName == name {
+		return name
+	}
+	return fmt.Sprintf("%s (%s)", name, displayName)
+}
