@@ -53,6 +53,7 @@ func Compile(namespace, name string, spec v1alpha1.WorkflowSpec, ids IDs) (*Grap
 	c.compileFields()
 	c.compileDisplayFields()
 	c.compileStates()
+	c.checkRetention()
 	c.linkTransitions()
 	c.checkReachability()
 	c.checkCircles()
@@ -60,6 +61,12 @@ func Compile(namespace, name string, spec v1alpha1.WorkflowSpec, ids IDs) (*Grap
 		return nil, c.problems
 	}
 	return c.graph, nil
+}
+
+func (c *compiler) checkRetention() {
+	if retention := c.graph.Spec.Retention; retention != nil && retention.AfterFinished.Duration <= 0 {
+		c.problem("spec.retention.afterFinished", "it must be longer than 0; leave retention out to keep tickets for good")
+	}
 }
 
 func (c *compiler) compileFields() {

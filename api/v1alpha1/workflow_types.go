@@ -385,7 +385,9 @@ type Notifications struct {
 	Body string `json:"body,omitempty"`
 }
 
-// Retention says when finished tickets are deleted.
+// Retention says when finished tickets are deleted: all of the workflow's,
+// whatever revision they follow. One is kept longer while notices of it are
+// outstanding, while its parent is under way, and while it has sub-tickets.
 type Retention struct {
 	// afterFinished is how long a finished ticket is kept.
 	// +required

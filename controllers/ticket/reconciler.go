@@ -10,6 +10,7 @@
 package ticket
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -85,6 +86,7 @@ func (r *Reconciler) Register(mgr ctrl.Manager) error {
 		Named("ticket").
 		For(&v1alpha1.Ticket{}).
 		Watches(&v1alpha1.Ticket{}, handler.EnqueueRequestsFromMapFunc(r.kin), builder.WithPredicates(concernsKin())).
+		Watches(&v1alpha1.Workflow{}, handler.EnqueueRequestsFromMapFunc(r.keptBy), builder.WithPredicates(retentionChanges())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(reconcile.AsReconciler[*v1alpha1.Ticket](mgr.GetClient(), r))
 	if err != nil {
@@ -135,12 +137,14 @@ func (r *Reconciler) proceed(ctx context.Context, t *v1alpha1.Ticket) (reconcile
 	if deleted(&t.Status) {
 		return reconcile.Result{}, client.IgnoreNotFound(r.Client.Delete(ctx, t, client.Preconditions{UID: &t.UID}))
 	}
-	if !wrote { // what was written comes back here: time enough for the stamp then
-		if err := r.stamp(ctx, t); err != nil {
-			return reconcile.Result{}, err
-		}
+	if wrote { // what was written comes back here: time enough for the rest then
+		return reconcile.Result{RequeueAfter: v.again}, nil
 	}
-	return reconcile.Result{RequeueAfter: v.again}, nil
+	if err := r.stamp(ctx, t); err != nil {
+		return reconcile.Result{}, err
+	}
+	expires, err := r.expire(ctx, graph, t, children)
+	return reconcile.Result{RequeueAfter: cmp.Or(v.again, expires)}, err
 }
 
 // deleted says whether the ticket's deletion is in its history.

@@ -59,6 +59,7 @@ type content struct {
 func NewRevision(w *v1alpha1.Workflow, ids engine.IDs) (*appsv1.ControllerRevision, error) {
 	spec := w.Spec
 	spec.Suspend = false // says whether tickets are opened, not how they go
+	spec.Retention = nil // the present one counts for every ticket
 	data, err := json.Marshal(content{Workflow: w.Name, Spec: spec, IDs: ids})
 	if err != nil {
 		return nil, fmt.Errorf("encode workflow %s/%s: %w", w.Namespace, w.Name, err)
