@@ -59,7 +59,7 @@ func pending(id string) *Failure {
 // attempt tries once. It answers neither ticket nor error where the ticket
 // changed meanwhile and another attempt is due.
 func (b *Backend) attempt(ctx context.Context, waiting *waiter, name types.NamespacedName, action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
-	t, ok := b.Ticket(ctx, name.Namespace, name.Name)
+	t, ok := b.index.ByName(name)
 	if !ok {
 		return nil, Failf(engine.ReasonUnknownTicket, "the ticket is gone")
 	}
@@ -130,20 +130,15 @@ func (b *Backend) await(ctx context.Context, waiting *waiter, asked *v1alpha1.Ti
 		result, failure, done = outcome(t, action.ID)
 		return done && (failure != nil || !deletes)
 	}
-	if t, ok := b.Ticket(ctx, asked.Namespace, asked.Name); decided(found(t, ok)) {
+	// The index is asked, not the cache, which is a moment ahead of it: the
+	// caller's next read is answered from the index.
+	if t, _ := b.index.ByName(nameOf(asked)); decided(t) {
 		return result, failure
 	}
 	if err := waiting.until(ctx, decided); err != nil {
 		return nil, pending(action.ID)
 	}
 	return result, failure
-}
-
-func found(t *v1alpha1.Ticket, ok bool) *v1alpha1.Ticket {
-	if !ok {
-		return nil
-	}
-	return t
 }
 
 func isDecided(t *v1alpha1.Ticket, id string) bool {

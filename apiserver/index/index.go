@@ -93,6 +93,16 @@ func (x *Index) ByID(id v1alpha1.WireID) (*v1alpha1.Ticket, bool) {
 	return nil, false
 }
 
+// ByName finds a ticket by the name of its object. It must not be changed.
+func (x *Index) ByName(name types.NamespacedName) (*v1alpha1.Ticket, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if found, ok := x.byName[name]; ok {
+		return found.ticket, true
+	}
+	return nil, false
+}
+
 // Len is the number of tickets.
 func (x *Index) Len() int {
 	x.mu.RLock()
