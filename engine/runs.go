@@ -48,13 +48,26 @@ func nextTimer(status *v1alpha1.TicketStatus) (v1alpha1.Timer, bool) {
 // runWaits says that the wanted run has ended and was not taken note of.
 func runWaits(status *v1alpha1.TicketStatus) bool {
 	wanted, run := status.Wanted, status.Run
-	return wanted != nil && run != nil && !status.LastRunFailed &&
+	return wanted != nil && run != nil && !wanted.Noted && !status.LastRunFailed &&
 		run.Visit == wanted.Visit && run.Attempt == wanted.Attempt && run.Phase != v1alpha1.RunRunning
+}
+
+// RunWanted is the run that a ticket asks of a script or a hook and that has not
+// ended; nil if there is none.
+func RunWanted(status *v1alpha1.TicketStatus, kind v1alpha1.ParticipantsKind) *v1alpha1.WantedRun {
+	wanted, run := status.Wanted, status.Run
+	if wanted == nil || status.Participants.Kind != kind {
+		return nil
+	}
+	if run != nil && run.Visit == wanted.Visit && run.Attempt == wanted.Attempt && run.Phase != v1alpha1.RunRunning {
+		return nil
+	}
+	return wanted
 }
 
 // runFinished takes note of a run that has ended: on success the state's one
 // transition is taken, on failure the ticket stays where it is until somebody
-// retries or moves it (rest-behaviour.md §8.1).
+// retries or moves it (rest-behaviour.md §8.1). A hook may be waited for longer.
 func (t *turn) runFinished() *Refusal {
 	if !runWaits(&t.s.Status) {
 		return nil // a repetition
@@ -63,6 +76,11 @@ func (t *turn) runFinished() *Refusal {
 	run := *t.s.Status.Run
 	if run.Phase == v1alpha1.RunFailed {
 		t.runFailed(run.Message)
+		return nil
+	}
+	if t.waitsForCallback() {
+		t.s.Status.Wanted.Noted = true
+		t.record(v1alpha1.HistoryEntry{Action: v1alpha1.HistoryHookSucceeded, Comment: run.Message})
 		return nil
 	}
 	chosen, ok := t.state.firstTransition()
@@ -134,32 +152,6 @@ func (t *turn) retryScript() *Refusal {
 	t.want(status.Wanted.Attempt+1, actor+"_retry")
 	t.record(t.entry())
 	return nil
-}
-
-// hookCallback takes another system's word that a hook's work is done.
-func (t *turn) hookCallback() *Refusal {
-	if t.s.Status.Participants.Kind != v1alpha1.ParticipantsHook {
-		return refuse(ReasonNotWaitingForHook, "the ticket does not wait for a hook in state %q", t.state.Name)
-	}
-	if t.action.Succeeded == nil || !*t.action.Succeeded {
-		t.s.Status.LastRunFailed = true
-		entry := t.entry()
-		entry.Actor = v1alpha1.HookUser
-		t.record(entry)
-		return nil
-	}
-	chosen, ok := t.state.firstTransition()
-	if !ok {
-		return refuse(ReasonInternal, "state %q has no transition", t.state.Name)
-	}
-	changes, r := t.graph.fill(t.state, chosen.FieldCheck, request{fields: t.action.Fields})
-	if r != nil {
-		return r
-	}
-	t.store(changes)
-	entry := t.entry()
-	entry.Actor, entry.Changes, entry.Transition, entry.Outcome = v1alpha1.RobotUser, changes, chosen.Name, chosen.Outcome
-	return t.take(chosen, entry)
 }
 
 // timer takes a timer transition that has fallen due. Nobody is there to fill

@@ -421,6 +421,10 @@ type WantedRun struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=120
 	RequestedBy string `json:"requestedBy,omitempty"`
+
+	// noted says that a hook took the call and the ticket waits for it to call back.
+	// +optional
+	Noted bool `json:"noted,omitempty"`
 }
 
 // RunPhase is how far a run has come.

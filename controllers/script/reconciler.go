@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
 )
 
 const (
@@ -76,14 +77,10 @@ func (r *Reconciler) Register(mgr ctrl.Manager) error {
 
 // wanted is the script run that a ticket asks for and that has not ended.
 func wanted(t *v1alpha1.Ticket) *v1alpha1.WantedRun {
-	want, run := t.Status.Wanted, t.Status.Run
-	if want == nil || t.Status.Participants.Kind != v1alpha1.ParticipantsScript || !t.DeletionTimestamp.IsZero() {
+	if !t.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	if run != nil && run.Visit == want.Visit && run.Attempt == want.Attempt && run.Phase != v1alpha1.RunRunning {
-		return nil
-	}
-	return want
+	return engine.RunWanted(&t.Status, v1alpha1.ParticipantsScript)
 }
 
 // Reconcile runs the script that the ticket asks for, to its end.

@@ -124,7 +124,8 @@ func (w *Writer) person(t *v1alpha1.Ticket, entry *v1alpha1.HistoryEntry, profil
 		return LogPerson{TypeID: TypeRobot, Name: name, Alias: name}
 	}
 	name := string(entry.Actor)
-	if name == v1alpha1.HookUser || entry.Action == v1alpha1.HistoryHookFailed {
+	saidByHook := entry.Action == v1alpha1.HistoryHookFailed || entry.Action == v1alpha1.HistoryHookSucceeded && entry.Transition == ""
+	if name == v1alpha1.HookUser || saidByHook {
 		return LogPerson{TypeID: TypeHook, Name: v1alpha1.HookUser, Alias: v1alpha1.HookUser}
 	}
 	out := LogPerson{TypeID: TypePersonal, Name: name, Alias: name}

@@ -1247,6 +1247,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: attempt
       type:
         scalar: numeric
+    - name: noted
+      type:
+        scalar: boolean
     - name: requestedBy
       type:
         scalar: string

@@ -12,7 +12,9 @@ import (
 // RetentionApplyConfiguration represents a declarative configuration of the Retention type for use
 // with apply.
 //
-// Retention says when finished tickets are deleted.
+// Retention says when finished tickets are deleted: all of the workflow's,
+// whatever revision they follow. One is kept longer while notices of it are
+// outstanding, while its parent is under way, and while it has sub-tickets.
 type RetentionApplyConfiguration struct {
 	// afterFinished is how long a finished ticket is kept.
 	AfterFinished *v1.Duration `json:"afterFinished,omitempty"`

@@ -16,6 +16,8 @@ type WantedRunApplyConfiguration struct {
 	Attempt *int32 `json:"attempt,omitempty"`
 	// requestedBy is loonrobot, or <user>_retry: what a script sees as action_from.
 	RequestedBy *string `json:"requestedBy,omitempty"`
+	// noted says that a hook took the call and the ticket waits for it to call back.
+	Noted *bool `json:"noted,omitempty"`
 }
 
 // WantedRunApplyConfiguration constructs a declarative configuration of the WantedRun type for use with
@@ -45,5 +47,13 @@ func (b *WantedRunApplyConfiguration) WithAttempt(value int32) *WantedRunApplyCo
 // If called multiple times, the RequestedBy field is set to the value of the last call.
 func (b *WantedRunApplyConfiguration) WithRequestedBy(value string) *WantedRunApplyConfiguration {
 	b.RequestedBy = &value
+	return b
+}
+
+// WithNoted sets the Noted field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Noted field is set to the value of the last call.
+func (b *WantedRunApplyConfiguration) WithNoted(value bool) *WantedRunApplyConfiguration {
+	b.Noted = &value
 	return b
 }

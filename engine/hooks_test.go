@@ -1,0 +1,93 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package engine_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+const hooked = `
+states:
+- {name: new, type: Start, transitions: [{name: go, to: call}]}
+- {name: call, participants: {hook: {url: "https://example.com", wait: WAIT}}, transitions: [{name: called, to: check}]}
+- {name: check, participants: {users: [zhangsan]}, transitions: [{name: ok, to: end}]}
+- {name: end, type: End}
+`
+
+func callBack(succeeded bool) v1alpha1.TicketAction {
+	action := do(v1alpha1.ActionHookCallback)
+	action.Succeeded, action.Comment = ptr.To(succeeded), "from the other side"
+	return action
+}
+
+func hookWalker(t *testing.T, wait string) *walker {
+	return newWalker(t, strings.Replace(hooked, "WAIT", wait, 1)).mustOpen("go", nil)
+}
+
+func TestAHookThatDoesNotWaitMovesTheTicketWithWhatWasAnswered(t *testing.T) {
+	w := hookWalker(t, "false")
+	w.runs(v1alpha1.RunSucceeded, "made", nil).at("check", "zhangsan")
+	if entry := last(&w.s.Status); entry.Action != v1alpha1.HistoryHookSucceeded || entry.Transition != "called" || entry.Comment != "made" || entry.Actor != v1alpha1.RobotUser {
+		t.Errorf("recorded as %+v", entry)
+	}
+}
+
+func TestAHookThatWaitsIsNotedOnceAndMovesWhenItCallsBack(t *testing.T) {
+	w := hookWalker(t, "true")
+	w.runs(v1alpha1.RunSucceeded, "taken", nil).at("call", "")
+	if entry := last(&w.s.Status); entry.Action != v1alpha1.HistoryHookSucceeded || entry.Transition != "" || entry.Comment != "taken" {
+		t.Errorf("recorded as %+v", entry)
+	}
+	if due, _ := engine.Due(w.graph, w.s, w.now); due != nil {
+		t.Errorf("%s is due again", due.Kind)
+	}
+	again, refusal := engine.Decide(w.graph, w.s, engine.Command{Kind: engine.CommandRunFinished}, w.dir, w.now)
+	if refusal != nil || cmp.Diff(w.s, again) != "" {
+		t.Errorf("a repetition did something: %v\n%s", refusal, cmp.Diff(w.s, again))
+	}
+	w.must(v1alpha1.HookUser, callBack(true)).at("check", "zhangsan")
+}
+
+func TestAHookThatReportsAFailureIsCalledAgainOnDemand(t *testing.T) {
+	w := hookWalker(t, "true")
+	w.runs(v1alpha1.RunSucceeded, "taken", nil)
+	w.must(v1alpha1.HookUser, callBack(false)).at("call", "")
+	if !w.s.Status.LastRunFailed || engine.RunWanted(&w.s.Status, v1alpha1.ParticipantsHook) != nil {
+		t.Fatalf("it is called again by itself: %+v", w.s.Status)
+	}
+	w.must("lilei", do(v1alpha1.ActionRetryScript))
+	wanted := engine.RunWanted(&w.s.Status, v1alpha1.ParticipantsHook)
+	if wanted == nil || wanted.Attempt != 2 || wanted.Noted || w.s.Status.LastRunFailed {
+		t.Fatalf("a retry asks for %+v", wanted)
+	}
+	w.runs(v1alpha1.RunFailed, "it answers 404", nil).at("call", "")
+	if entry := last(&w.s.Status); entry.Action != v1alpha1.HistoryHookFailed || entry.Comment != "it answers 404" || !w.s.Status.LastRunFailed {
+		t.Errorf("recorded as %+v", entry)
+	}
+}
+
+func TestOnlyAHooksOwnRunIsWantedOfIt(t *testing.T) {
+	w := hookWalker(t, "false")
+	if engine.RunWanted(&w.s.Status, v1alpha1.ParticipantsScript) != nil {
+		t.Error("a script runs where a hook is to be called")
+	}
+	if hook, ok := engine.HookOf(w.graph, &w.s.Status); !ok || hook.URL != "https://example.com" {
+		t.Errorf("the hook is %+v, %v", hook, ok)
+	}
+	w.s.Status.Run = &v1alpha1.Run{Visit: w.s.Status.Visit, Attempt: 1, Phase: v1alpha1.RunRunning}
+	if engine.RunWanted(&w.s.Status, v1alpha1.ParticipantsHook) == nil {
+		t.Error("a call that is under way has ended")
+	}
+	w.runs(v1alpha1.RunSucceeded, "", nil)
+	if _, ok := engine.HookOf(w.graph, &w.s.Status); ok || engine.RunWanted(&w.s.Status, v1alpha1.ParticipantsHook) != nil {
+		t.Error("a ticket that waits for a person has a hook")
+	}
+}
