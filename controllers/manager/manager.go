@@ -33,6 +33,7 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	directoryctrl "ticketflow.dev/ticketflow/controllers/directory"
+	"ticketflow.dev/ticketflow/controllers/hook"
 	"ticketflow.dev/ticketflow/controllers/script"
 	"ticketflow.dev/ticketflow/controllers/script/process"
 	"ticketflow.dev/ticketflow/controllers/ticket"
@@ -40,6 +41,8 @@ import (
 	"ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/graphs"
 	"ticketflow.dev/ticketflow/internal/ids"
+	"ticketflow.dev/ticketflow/internal/outbound"
+	"ticketflow.dev/ticketflow/internal/wire"
 )
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=ticketflow-system,resources=leases,verbs=get;list;watch;create;update;patch;delete
@@ -150,11 +153,17 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 		Events: mgr.GetEventRecorder("ticketflow-script"),
 		Runner: &process.Runner{Dir: o.ScriptDir, UID: o.ScriptUID, GID: o.ScriptGID, Clock: clk},
 	}
+	hooks := &hook.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Graphs: compiled, Clock: clk,
+		Events: mgr.GetEventRecorder("ticketflow-hook"), Outbound: outbound.New(o.AllowHosts, clk),
+		Writer: wire.Writer{People: people, Location: location},
+	}
 	return errors.Join(
 		directoryctrl.Register(mgr, registry, clk),
 		workflows.Register(mgr),
 		tickets.Register(mgr),
 		scripts.Register(mgr),
+		hooks.Register(mgr),
 	)
 }
 

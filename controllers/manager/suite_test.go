@@ -66,6 +66,7 @@ func startManager() *process {
 	ctx, cancel := context.WithCancel(context.Background())
 	options := manager.NewOptions()
 	options.ScriptDir = scriptDir
+	options.AllowHosts = []string{"127.0.0.1"}
 	mgr, err := manager.New(ctx, environment.Config, options)
 	Expect(err).NotTo(HaveOccurred())
 	p := &process{cancel: cancel, ended: make(chan error, 1)}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/internal/credentials"
 )
 
 // defaultTimeout of a script that says none.
@@ -67,27 +68,19 @@ func (r *Reconciler) source(ctx context.Context, script *v1alpha1.Script) (sourc
 	return "", fmt.Sprintf("script %s: ConfigMap %s has no key %s", script.Name, ref.Name, ref.Key), nil
 }
 
-// env resolves the script's variables. Secrets are read past any cache, and
-// only those that carry our label: whoever may create a Script must not be
-// able to read the others by it.
+// env resolves the script's variables.
 func (r *Reconciler) env(ctx context.Context, script *v1alpha1.Script) (env []Variable, why string, err error) {
 	for _, variable := range script.Spec.Env {
 		if variable.ValueFrom == nil {
 			env = append(env, Variable{Name: variable.Name, Value: variable.Value})
 			continue
 		}
-		ref := variable.ValueFrom.SecretKeyRef
-		var secret corev1.Secret
-		err := r.Live.Get(ctx, client.ObjectKey{Namespace: script.Namespace, Name: string(ref.Name)}, &secret)
-		if client.IgnoreNotFound(err) != nil {
-			return nil, "", fmt.Errorf("read the secret of variable %s: %w", variable.Name, err)
+		value, why, err := credentials.Read(ctx, r.Live, script.Namespace, variable.ValueFrom.SecretKeyRef)
+		if err != nil {
+			return nil, "", fmt.Errorf("variable %s: %w", variable.Name, err)
 		}
-		if _, labelled := secret.Labels[v1alpha1.LabelUse]; err != nil || !labelled {
-			return nil, fmt.Sprintf("script %s: there is no Secret %s with the label %s", script.Name, ref.Name, v1alpha1.LabelUse), nil
-		}
-		value, ok := secret.Data[ref.Key]
-		if !ok {
-			return nil, fmt.Sprintf("script %s: Secret %s has no key %s", script.Name, ref.Name, ref.Key), nil
+		if why != "" {
+			return nil, fmt.Sprintf("script %s: %s", script.Name, why), nil
 		}
 		env = append(env, Variable{Name: variable.Name, Value: string(value), Secret: true})
 	}

@@ -10,13 +10,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -29,6 +27,7 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/runs"
 )
 
 const (
@@ -100,10 +99,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (re
 	}
 	started := metav1.NewTime(r.Clock.Now())
 	run := v1alpha1.Run{
-		Visit: want.Visit, Attempt: want.Attempt, Name: RunName(t.UID, want.Visit, want.Attempt),
+		Visit: want.Visit, Attempt: want.Attempt, Name: runs.Name(t.UID, want.Visit, want.Attempt),
 		Phase: v1alpha1.RunRunning, StartedAt: &started,
 	}
-	if err := r.report(ctx, t, run); err != nil {
+	if err := runs.Report(ctx, r.Client, t, run); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	result, source, err := r.run(ctx, t, want, run.Name)
@@ -121,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (re
 		run.Phase = v1alpha1.RunSucceeded
 	}
 	log.FromContext(ctx).V(1).Info("Ran a script", "run", run.Name, "phase", run.Phase)
-	if err := r.report(ctx, t, run); err != nil {
+	if err := runs.Report(ctx, r.Client, t, run); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.Events != nil && run.Phase == v1alpha1.RunFailed {
@@ -129,12 +128,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (re
 			"Script %s failed in state %s, see status.run; retry it, or move the ticket on by hand", t.Status.Participants.Script, t.Status.State)
 	}
 	return reconcile.Result{}, nil
-}
-
-// RunName is a run's name: the same for every try of the same run.
-func RunName(ticket types.UID, visit, attempt int32) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d", ticket, visit, attempt))
-	return "run-" + hex.EncodeToString(sum[:16])
 }
 
 // run runs the script, as often as its retries allow. The error says that it
@@ -163,25 +156,4 @@ func (r *Reconciler) run(ctx context.Context, t *v1alpha1.Ticket, want *v1alpha1
 		}
 		pause = min(2*pause, longestPause)
 	}
-}
-
-// report writes status.run, and nothing else: the rest of the status is the
-// ticket reconciler's. What an earlier run left there is removed.
-func (r *Reconciler) report(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.Run) error {
-	data, err := json.Marshal(run)
-	if err != nil {
-		return fmt.Errorf("encode the run: %w", err)
-	}
-	patch := map[string]any{"finishedAt": nil, "message": nil, "fields": nil, "sourceHash": nil}
-	if err := json.Unmarshal(data, &patch); err != nil {
-		return fmt.Errorf("encode the run: %w", err)
-	}
-	data, err = json.Marshal(map[string]any{"metadata": map[string]any{"uid": t.UID}, "status": map[string]any{"run": patch}})
-	if err != nil {
-		return fmt.Errorf("encode the patch: %w", err)
-	}
-	if err := r.Client.Status().Patch(ctx, t.DeepCopy(), client.RawPatch(types.MergePatchType, data)); err != nil {
-		return fmt.Errorf("report the run: %w", err)
-	}
-	return nil
 }

@@ -38,7 +38,7 @@ const (
 
 // ErrTryAgain marks failures that another attempt may not meet: the connection,
 // and answers of 500 and above.
-var ErrTryAgain = errors.New("try again")
+var ErrTryAgain = errors.New("no success so far")
 
 // Client makes requests to allowed hosts.
 type Client struct {

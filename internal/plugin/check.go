@@ -83,7 +83,7 @@ func (s *session) check(ctx context.Context, files []string) error {
 }
 
 func (c *checker) file(ctx context.Context, name string) error {
-	var in io.Reader = c.In
+	in := c.In
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {

@@ -1,0 +1,166 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hook calls the other system that a ticket waits for, and reports in
+// status.run what it answered (rest-behaviour.md §8.2). What is to be called
+// follows from the ticket's status alone, and when to call again from the time
+// at which calling began: a restart forgets nothing.
+package hook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/graphs"
+	"ticketflow.dev/ticketflow/internal/outbound"
+	"ticketflow.dev/ticketflow/internal/runs"
+	"ticketflow.dev/ticketflow/internal/wire"
+)
+
+const (
+	// workers is how many calls are under way at once: they wait more than work.
+	workers = 32
+	// shortestPause and longestPause bound the time between two calls; it is as
+	// long as the time since the first, so that it doubles.
+	shortestPause = time.Second
+	longestPause  = time.Minute
+	// patience is how long a system that cannot be reached is called again.
+	patience = 30 * time.Minute
+)
+
+// Poster makes requests, as outbound.Client does.
+type Poster interface {
+	Post(ctx context.Context, address, token string, body any) (outbound.Answer, error)
+}
+
+// Reconciler calls hooks.
+type Reconciler struct {
+	// Client reads from the cache and writes.
+	Client client.Client
+	// Live reads past the cache.
+	Live client.Reader
+	// Graphs knows the revisions of workflows.
+	Graphs *graphs.Graphs
+	// Writer writes tickets as the other side knows them.
+	Writer wire.Writer
+	// Outbound makes the calls.
+	Outbound Poster
+	// Events are told of calls that failed; there may be no one to tell.
+	Events events.EventRecorder
+	// Clock tells the time.
+	Clock clock.PassiveClock
+}
+
+// +kubebuilder:rbac:groups=ticketflow.dev,resources=tickets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=ticketflow.dev,resources=tickets/status,verbs=get;patch
+// +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
+
+// Register adds the reconciler to a manager.
+func (r *Reconciler) Register(mgr ctrl.Manager) error {
+	waiting := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+		t, ok := o.(*v1alpha1.Ticket)
+		return ok && wanted(t) != nil
+	}))
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named("hook").
+		For(&v1alpha1.Ticket{}, waiting).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(reconcile.AsReconciler[*v1alpha1.Ticket](mgr.GetClient(), r))
+	if err != nil {
+		return fmt.Errorf("register hook: %w", err)
+	}
+	return nil
+}
+
+// wanted is the call that a ticket asks for and that has not ended.
+func wanted(t *v1alpha1.Ticket) *v1alpha1.WantedRun {
+	if !t.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return engine.RunWanted(&t.Status, v1alpha1.ParticipantsHook)
+}
+
+// Reconcile makes the call that the ticket asks for, if its time has come.
+func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (reconcile.Result, error) {
+	if wanted(cached) == nil {
+		return reconcile.Result{}, nil
+	}
+	// The cache may not show yet that the call has been answered.
+	t := &v1alpha1.Ticket{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), t); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	want := wanted(t)
+	if want == nil || t.UID != cached.UID {
+		return reconcile.Result{}, nil
+	}
+	run, err := r.begin(ctx, t, want)
+	if err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	c, why, err := r.gather(ctx, t)
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("prepare the call: %w", err)
+	}
+	if why != "" {
+		return reconcile.Result{}, r.finish(ctx, t, run, "", errors.New(why))
+	}
+	message, failure := r.send(ctx, c)
+	if failure != nil && ctx.Err() != nil {
+		return reconcile.Result{}, nil // cut off by a shutdown: called again at the next start
+	}
+	since := r.Clock.Now().Sub(run.StartedAt.Time)
+	if errors.Is(failure, outbound.ErrTryAgain) && since < patience {
+		log.FromContext(ctx).V(1).Info("A hook could not be reached and is called again", "run", run.Name)
+		return reconcile.Result{RequeueAfter: min(max(since, shortestPause), longestPause)}, nil
+	}
+	return reconcile.Result{}, r.finish(ctx, t, run, message, failure)
+}
+
+// begin reports that calling has begun, unless that was reported before.
+func (r *Reconciler) begin(ctx context.Context, t *v1alpha1.Ticket, want *v1alpha1.WantedRun) (v1alpha1.Run, error) {
+	if run := t.Status.Run; run != nil && run.Visit == want.Visit && run.Attempt == want.Attempt && run.StartedAt != nil {
+		return *run, nil
+	}
+	started := metav1.NewTime(r.Clock.Now())
+	run := v1alpha1.Run{
+		Visit: want.Visit, Attempt: want.Attempt, Name: runs.Name(t.UID, want.Visit, want.Attempt),
+		Phase: v1alpha1.RunRunning, StartedAt: &started,
+	}
+	return run, runs.Report(ctx, r.Client, t, run)
+}
+
+// finish reports what became of the call.
+func (r *Reconciler) finish(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.Run, message string, failure error) error {
+	finished := metav1.NewTime(r.Clock.Now())
+	run.FinishedAt, run.Message, run.Phase = &finished, message, v1alpha1.RunSucceeded
+	if failure != nil {
+		run.Phase, run.Message = v1alpha1.RunFailed, failure.Error()
+	}
+	log.FromContext(ctx).V(1).Info("Called a hook", "run", run.Name, "phase", run.Phase)
+	if err := runs.Report(ctx, r.Client, t, run); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if r.Events != nil && failure != nil {
+		r.Events.Eventf(t, nil, corev1.EventTypeWarning, v1alpha1.ReasonRunFailed, "CallHook",
+			"The hook of state %s failed, see status.run; retry it, or move the ticket on by hand", t.Status.State)
+	}
+	return nil
+}
