@@ -4,7 +4,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -35,40 +34,4 @@ func Expired(g *Graph, status *v1alpha1.TicketStatus, retention *v1alpha1.Retent
 		return false, at
 	}
 	return true, time.Time{}
-}
-
-// Notifies says whether people are notified of what an entry records
-// (rest-behaviour.md §8.4).
-func Notifies(entry *v1alpha1.HistoryEntry) bool {
-	switch entry.Action {
-	case v1alpha1.HistoryOpen, v1alpha1.HistoryAction(v1alpha1.ActionTransition), v1alpha1.HistoryTimer,
-		v1alpha1.HistoryScriptSucceeded, v1alpha1.HistoryHookSucceeded, v1alpha1.HistoryChildrenEnded:
-		return true
-	case v1alpha1.HistoryAction(v1alpha1.ActionHookCallback):
-		return entry.Transition != "" // one that reports a failure moves nothing
-	}
-	return false
-}
-
-// noticesOutstanding says that a notifier has not been told of everything yet.
-func noticesOutstanding(g *Graph, status *v1alpha1.TicketStatus) bool {
-	if g.Spec.Notifications == nil {
-		return false
-	}
-	newest := newestNotice(status)
-	return slices.ContainsFunc(g.Spec.Notifications.Notifiers, func(notifier v1alpha1.ObjectName) bool {
-		at := slices.IndexFunc(status.Notified, func(m v1alpha1.NotifiedMark) bool { return m.Notifier == notifier })
-		return at < 0 || status.Notified[at].Seq < newest
-	})
-}
-
-// newestNotice is the newest entry that people are notified of. If it is not in
-// the status any more, it may be any of those before.
-func newestNotice(status *v1alpha1.TicketStatus) int64 {
-	for i := len(status.History) - 1; i >= 0; i-- {
-		if Notifies(&status.History[i]) {
-			return status.History[i].Seq
-		}
-	}
-	return status.HistoryCount - int64(len(status.History))
 }

@@ -33,6 +33,8 @@ const (
 	ReasonNameReserved = "NameReserved"
 	// ReasonRunFailed: the ticket's script failed; retry it, or move the ticket by hand.
 	ReasonRunFailed = "RunFailed"
+	// ReasonNoticeRefused, of events: a notifier does not take what it is told.
+	ReasonNoticeRefused = "NoticeRefused"
 	// ReasonStuck: the ticket should go on by itself and cannot; the message says
 	// what to repair.
 	ReasonStuck = "Stuck"

@@ -176,7 +176,7 @@ type ScriptList struct {
 }
 
 // NotifierSpec is a way to tell people.
-// +kubebuilder:validation:ExactlyOneOf=webhook
+// +kubebuilder:validation:ExactlyOneOf=webhook;email
 type NotifierSpec struct {
 	// id keeps a known wire id; by default one is assigned.
 	// +optional
@@ -195,6 +195,63 @@ type NotifierSpec struct {
 	// webhook is called with a signed POST.
 	// +optional
 	Webhook *Webhook `json:"webhook,omitempty"`
+
+	// email is sent to the people whom the ticket waits for; to its creator when
+	// it has ended.
+	// +optional
+	Email *Email `json:"email,omitempty"`
+}
+
+// TLSMode says how a mail server is spoken to.
+// +kubebuilder:validation:Enum=StartTLS;TLS;None
+type TLSMode string
+
+// TLS modes; StartTLS is the default.
+const (
+	// TLSModeStart changes to TLS before anything is said.
+	TLSModeStart TLSMode = "StartTLS"
+	// TLSModeFromStart is TLS from the first byte.
+	TLSModeFromStart TLSMode = "TLS"
+	// TLSModeNone is plain text: for servers on the same machine.
+	TLSModeNone TLSMode = "None"
+)
+
+// Email is a mail server that messages are handed to.
+type Email struct {
+	// server is its host and port.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=260
+	// +kubebuilder:validation:Pattern=`^.+:[0-9]{1,5}$`
+	Server string `json:"server"`
+
+	// from is the address of the sender, also as "Name <address>".
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=320
+	From string `json:"from"`
+
+	// to are addresses that every message goes to as well.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MinLength=3
+	// +kubebuilder:validation:items:MaxLength=320
+	To []string `json:"to,omitzero"`
+
+	// tls says how the server is spoken to.
+	// +optional
+	// +kubebuilder:default=StartTLS
+	TLS TLSMode `json:"tls,omitempty"`
+
+	// usernameSecretRef is the user name to log in with, in the same namespace;
+	// without it nobody logs in.
+	// +optional
+	UsernameSecretRef *SecretKeyRef `json:"usernameSecretRef,omitempty"`
+
+	// passwordSecretRef is the password to log in with.
+	// +optional
+	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }
 
 // Webhook is an HTTP endpoint that is told of tickets.

@@ -374,7 +374,9 @@ type Notifications struct {
 	// +kubebuilder:validation:MaxItems=10
 	Notifiers []ObjectName `json:"notifiers,omitzero"`
 
-	// title is a template over the ticket's values, such as "To do: {title}".
+	// title is a template over the ticket's values, such as "To do: {title}":
+	// a key of the ticket or of a field stands in braces, and {{ and }} for
+	// braces themselves.
 	// +optional
 	// +kubebuilder:validation:MaxLength=200
 	Title string `json:"title,omitempty"`
@@ -383,7 +385,32 @@ type Notifications struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=2000
 	Body string `json:"body,omitempty"`
+
+	// on is what else people are told of: opening and handling always are, by
+	// whomever or whatever they are done.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=10
+	On []NoticeEvent `json:"on,omitzero"`
 }
+
+// NoticeEvent is something that people are told of if a workflow says so.
+// +kubebuilder:validation:Enum=Accept;Deliver;AddSigner;EndAddSigner;Comment;SetState;Retreat;Close;Failure
+type NoticeEvent string
+
+// Notice events.
+const (
+	NoticeAccept       NoticeEvent = "Accept"
+	NoticeDeliver      NoticeEvent = "Deliver"
+	NoticeAddSigner    NoticeEvent = "AddSigner"
+	NoticeEndAddSigner NoticeEvent = "EndAddSigner"
+	NoticeComment      NoticeEvent = "Comment"
+	NoticeSetState     NoticeEvent = "SetState"
+	NoticeRetreat      NoticeEvent = "Retreat"
+	NoticeClose        NoticeEvent = "Close"
+	// NoticeFailure is a script, a hook or a timer that failed.
+	NoticeFailure NoticeEvent = "Failure"
+)
 
 // Retention says when finished tickets are deleted: all of the workflow's,
 // whatever revision they follow. One is kept longer while notices of it are

@@ -29,6 +29,7 @@ import (
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/graphs"
+	"ticketflow.dev/ticketflow/internal/history"
 )
 
 // +kubebuilder:rbac:groups=ticketflow.dev,resources=tickets,verbs=get;list;watch;create;patch;delete
@@ -293,37 +294,16 @@ func (b *Backend) History(ctx context.Context, t *v1alpha1.Ticket) ([]v1alpha1.H
 	if int64(len(t.Status.History)) >= t.Status.HistoryCount {
 		return t.Status.History, nil
 	}
-	entries, err := b.recorded(ctx, b.cache, t, client.MatchingFields{indexRecordsOf: t.Name})
+	entries, err := history.Recorded(ctx, b.cache, t, client.MatchingFields{indexRecordsOf: t.Name})
 	if err == nil && int64(len(entries)+len(t.Status.History)) < t.Status.HistoryCount {
 		// A record is written just before the status that drops its entries; the
 		// two watches may bring them the other way round.
-		entries, err = b.recorded(ctx, b.client, t, client.MatchingLabels{v1alpha1.LabelTicket: graphs.LabelValue(t.Name)})
+		entries, err = history.Recorded(ctx, b.client, t, history.ByLabel(t))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the ticket's records: %w", err)
-	}
-	return append(entries, t.Status.History...), nil
-}
-
-func (b *Backend) recorded(ctx context.Context, from client.Reader, t *v1alpha1.Ticket, which client.ListOption) ([]v1alpha1.HistoryEntry, error) {
-	var records v1alpha1.TicketRecordList
-	if err := from.List(ctx, &records, client.InNamespace(t.Namespace), which); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(records.Items, func(a, b v1alpha1.TicketRecord) int { return cmp.Compare(a.Spec.FirstSeq, b.Spec.FirstSeq) })
-	first := t.Status.HistoryCount - int64(len(t.Status.History)) + 1
-	var entries []v1alpha1.HistoryEntry
-	for i := range records.Items {
-		if records.Items[i].Spec.TicketID != t.Status.ID {
-			continue
-		}
-		for _, entry := range records.Items[i].Spec.Entries {
-			if entry.Seq == int64(len(entries))+1 && entry.Seq < first {
-				entries = append(entries, entry)
-			}
-		}
-	}
-	return entries, nil
+	return append(entries, t.Status.History...), nil
 }
 
 // Snapshot is a ticket as the engine sees it.

@@ -180,7 +180,7 @@ var _ = Describe("the hook reconciler", func() {
 		}
 	})
 
-	It("sends the ticket with its fields, signed, and reports the answer and nothing of an earlier run", func(ctx SpecContext) {
+	It("sends the ticket with its fields, signed, and reports the answer (Q28) and nothing of an earlier run", func(ctx SpecContext) {
 		ref := secret(ctx, map[string]string{v1alpha1.LabelUse: "hook"})
 		waiting(ctx, v1alpha1.Hook{URL: other.URL, TokenSecretRef: ref, ExtraInfo: v1alpha1.JSONObject{"room": "12"}})
 		other.answers(http.StatusOK, `{"code": 0, "msg": "made with s3cret"}`)
@@ -247,7 +247,7 @@ var _ = Describe("the hook reconciler", func() {
 			other.answers(http.StatusOK, `{"code": -1, "msg": "no room"}`)
 			return v1alpha1.Hook{URL: other.URL}
 		}, "the hook answers code -1: no room"),
-		Entry("where the answer is no answer", func(context.Context) v1alpha1.Hook {
+		Entry("where the answer is no answer (Q31)", func(context.Context) v1alpha1.Hook {
 			other.answers(http.StatusOK, `<html>`)
 			return v1alpha1.Hook{URL: other.URL}
 		}, "the hook could not be called: its answer is not a JSON object with a number code"),

@@ -34,6 +34,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	directoryctrl "ticketflow.dev/ticketflow/controllers/directory"
 	"ticketflow.dev/ticketflow/controllers/hook"
+	"ticketflow.dev/ticketflow/controllers/notify"
 	"ticketflow.dev/ticketflow/controllers/script"
 	"ticketflow.dev/ticketflow/controllers/script/process"
 	"ticketflow.dev/ticketflow/controllers/ticket"
@@ -153,10 +154,14 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 		Events: mgr.GetEventRecorder("ticketflow-script"),
 		Runner: &process.Runner{Dir: o.ScriptDir, UID: o.ScriptUID, GID: o.ScriptGID, Clock: clk},
 	}
+	outside, writer := outbound.New(o.AllowHosts, clk), wire.Writer{People: people, Location: location}
 	hooks := &hook.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Graphs: compiled, Clock: clk,
-		Events: mgr.GetEventRecorder("ticketflow-hook"), Outbound: outbound.New(o.AllowHosts, clk),
-		Writer: wire.Writer{People: people, Location: location},
+		Events: mgr.GetEventRecorder("ticketflow-hook"), Outbound: outside, Writer: writer,
+	}
+	notices := &notify.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Graphs: compiled, Clock: clk,
+		Events: mgr.GetEventRecorder("ticketflow-notify"), Outbound: outside, Writer: writer,
 	}
 	return errors.Join(
 		directoryctrl.Register(mgr, registry, clk),
@@ -164,6 +169,7 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 		tickets.Register(mgr),
 		scripts.Register(mgr),
 		hooks.Register(mgr),
+		notices.Register(mgr),
 	)
 }
 

@@ -16,6 +16,9 @@ import (
 // errForbidden marks what the operator does not allow.
 var errForbidden = errors.New("not allowed")
 
+// Forbidden says that an error is the operator's word: no attempt will succeed.
+func Forbidden(err error) bool { return errors.Is(err, errForbidden) }
+
 // hosts are those that requests may go to.
 type hosts []string
 
@@ -31,7 +34,11 @@ func (h hosts) check(target *url.URL) error {
 	if target.Scheme != "http" && target.Scheme != "https" {
 		return fmt.Errorf("%w: only http and https are", errForbidden)
 	}
-	host := strings.ToLower(strings.TrimSuffix(target.Hostname(), "."))
+	return h.checkHost(target.Hostname())
+}
+
+func (h hosts) checkHost(host string) error {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "" || !slices.ContainsFunc(h, func(allowed string) bool { return matches(strings.ToLower(allowed), host) }) {
 		return fmt.Errorf("%w: the host %q is not on the manager's --allow-hosts", errForbidden, host)
 	}

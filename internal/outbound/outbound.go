@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/utils/clock"
 )
@@ -32,6 +33,8 @@ const (
 	timeout = 10 * time.Second
 	// maxAnswer bounds what is read of an answer, in bytes.
 	maxAnswer = 64 << 10
+	// maxMsg bounds what is kept of an answer's msg, in bytes.
+	maxMsg = 4096
 	// maxRedirects are followed, each to an allowed host.
 	maxRedirects = 3
 )
@@ -43,6 +46,7 @@ var ErrTryAgain = errors.New("no success so far")
 // Client makes requests to allowed hosts.
 type Client struct {
 	allowed hosts
+	dialer  *net.Dialer
 	http    *http.Client
 	clock   clock.PassiveClock
 }
@@ -50,12 +54,12 @@ type Client struct {
 // New makes a Client for hosts: names, *.suffixes, addresses, or * for any.
 func New(allowed []string, clk clock.PassiveClock) *Client {
 	c := &Client{allowed: allowed, clock: clk}
-	dialer := &net.Dialer{Timeout: timeout, Control: c.allowed.control}
+	c.dialer = &net.Dialer{Timeout: timeout, Control: c.allowed.control}
 	c.http = &http.Client{
 		Timeout: timeout,
 		// No proxy: it would dial for us, past the checks.
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: timeout, MaxResponseHeaderBytes: maxAnswer,
+			DialContext: c.dialer.DialContext, TLSHandshakeTimeout: timeout, MaxResponseHeaderBytes: maxAnswer,
 			MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
 		},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
@@ -72,7 +76,8 @@ func New(allowed []string, clk clock.PassiveClock) *Client {
 type Answer struct {
 	// Code is 0 for success.
 	Code int64
-	// Msg is what it says.
+	// Msg is what it says, without our token, should it repeat that, and no
+	// longer than maxMsg.
 	Msg string
 }
 
@@ -107,7 +112,9 @@ func (c *Client) Post(ctx context.Context, address, token string, body any) (Ans
 		return Answer{}, withoutAddress(err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	return read(response)
+	answer, err := read(response)
+	answer.Msg = Readable(answer.Msg, token)
+	return answer, err
 }
 
 // withoutAddress takes the address out of an error: there may be keys in it.
@@ -146,4 +153,38 @@ func read(response *http.Response) (Answer, error) {
 		text = fmt.Sprint(answer.Msg)
 	}
 	return Answer{Code: *answer.Code, Msg: text}, nil
+}
+
+// Readable is what the other side said, fit to be kept: without a secret of
+// ours, should it repeat that, valid, and not too long.
+func Readable(text, secret string) string {
+	if secret != "" {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "?")
+	if len(text) <= maxMsg {
+		return text
+	}
+	cut := maxMsg
+	for !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + "…"
+}
+
+// DialContext connects to a host on the operator's list, for protocols other
+// than HTTP. The address is host and port.
+func (c *Client) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, errors.New("its address is not host:port")
+	}
+	if err := c.allowed.checkHost(host); err != nil {
+		return nil, err
+	}
+	conn, err := c.dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, withoutAddress(err)
+	}
+	return conn, nil
 }

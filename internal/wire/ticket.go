@@ -7,6 +7,7 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -183,4 +184,18 @@ func Fields(t *v1alpha1.Ticket, graph *engine.Graph) map[string]any {
 		values[string(field.Name)] = t.Status.Fields[string(field.Name)]
 	}
 	return values
+}
+
+// Values are the whole record of a ticket together with the values of its
+// fields: what hooks and notices are told.
+func (w *Writer) Values(t *v1alpha1.Ticket, graph *engine.Graph) (map[string]any, error) {
+	data, err := json.Marshal(w.Ticket(t, graph))
+	if err != nil {
+		return nil, fmt.Errorf("write the ticket: %w", err)
+	}
+	values := Fields(t, graph)
+	if err := json.Unmarshal(data, &values); err != nil {
+		return nil, fmt.Errorf("write the ticket: %w", err)
+	}
+	return values, nil
 }

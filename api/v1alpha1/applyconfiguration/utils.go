@@ -43,6 +43,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DepartmentSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DirectoryStatus"):
 		return &apiv1alpha1.DirectoryStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Email"):
+		return &apiv1alpha1.EmailApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EnvVar"):
 		return &apiv1alpha1.EnvVarApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EnvVarSource"):

@@ -262,6 +262,31 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
 - name: dev.ticketflow.ticketflow.api.v1alpha1.Distribution
   scalar: string
+- name: dev.ticketflow.ticketflow.api.v1alpha1.Email
+  map:
+    fields:
+    - name: from
+      type:
+        scalar: string
+    - name: passwordSecretRef
+      type:
+        namedType: dev.ticketflow.ticketflow.api.v1alpha1.SecretKeyRef
+    - name: server
+      type:
+        scalar: string
+    - name: tls
+      type:
+        namedType: dev.ticketflow.ticketflow.api.v1alpha1.TLSMode
+      default: StartTLS
+    - name: to
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: usernameSecretRef
+      type:
+        namedType: dev.ticketflow.ticketflow.api.v1alpha1.SecretKeyRef
 - name: dev.ticketflow.ticketflow.api.v1alpha1.EnvVar
   map:
     fields:
@@ -452,6 +477,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+- name: dev.ticketflow.ticketflow.api.v1alpha1.NoticeEvent
+  scalar: string
 - name: dev.ticketflow.ticketflow.api.v1alpha1.Notifications
   map:
     fields:
@@ -463,6 +490,12 @@ var schemaYAML = typed.YAMLObject(`types:
         list:
           elementType:
             namedType: dev.ticketflow.ticketflow.api.v1alpha1.ObjectName
+          elementRelationship: associative
+    - name: "on"
+      type:
+        list:
+          elementType:
+            namedType: dev.ticketflow.ticketflow.api.v1alpha1.NoticeEvent
           elementRelationship: associative
     - name: title
       type:
@@ -503,6 +536,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: displayName
       type:
         scalar: string
+    - name: email
+      type:
+        namedType: dev.ticketflow.ticketflow.api.v1alpha1.Email
     - name: id
       type:
         namedType: dev.ticketflow.ticketflow.api.v1alpha1.WireID
@@ -819,6 +855,8 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: dev.ticketflow.ticketflow.api.v1alpha1.StateType
 - name: dev.ticketflow.ticketflow.api.v1alpha1.StateType
+  scalar: string
+- name: dev.ticketflow.ticketflow.api.v1alpha1.TLSMode
   scalar: string
 - name: dev.ticketflow.ticketflow.api.v1alpha1.Ticket
   map:

@@ -16,10 +16,15 @@ import (
 type NotificationsApplyConfiguration struct {
 	// notifiers in the workflow's namespace.
 	Notifiers []apiv1alpha1.ObjectName `json:"notifiers,omitempty"`
-	// title is a template over the ticket's values, such as "To do: {title}".
+	// title is a template over the ticket's values, such as "To do: {title}":
+	// a key of the ticket or of a field stands in braces, and {{ and }} for
+	// braces themselves.
 	Title *string `json:"title,omitempty"`
 	// body is a template over the ticket's values.
 	Body *string `json:"body,omitempty"`
+	// on is what else people are told of: opening and handling always are, by
+	// whomever or whatever they are done.
+	On []apiv1alpha1.NoticeEvent `json:"on,omitempty"`
 }
 
 // NotificationsApplyConfiguration constructs a declarative configuration of the Notifications type for use with
@@ -51,5 +56,15 @@ func (b *NotificationsApplyConfiguration) WithTitle(value string) *Notifications
 // If called multiple times, the Body field is set to the value of the last call.
 func (b *NotificationsApplyConfiguration) WithBody(value string) *NotificationsApplyConfiguration {
 	b.Body = &value
+	return b
+}
+
+// WithOn adds the given value to the On field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the On field.
+func (b *NotificationsApplyConfiguration) WithOn(values ...apiv1alpha1.NoticeEvent) *NotificationsApplyConfiguration {
+	for i := range values {
+		b.On = append(b.On, values[i])
+	}
 	return b
 }

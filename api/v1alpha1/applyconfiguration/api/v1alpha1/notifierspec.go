@@ -22,6 +22,9 @@ type NotifierSpecApplyConfiguration struct {
 	Description *string `json:"description,omitempty"`
 	// webhook is called with a signed POST.
 	Webhook *WebhookApplyConfiguration `json:"webhook,omitempty"`
+	// email is sent to the people whom the ticket waits for; to its creator when
+	// it has ended.
+	Email *EmailApplyConfiguration `json:"email,omitempty"`
 }
 
 // NotifierSpecApplyConfiguration constructs a declarative configuration of the NotifierSpec type for use with
@@ -59,5 +62,13 @@ func (b *NotifierSpecApplyConfiguration) WithDescription(value string) *Notifier
 // If called multiple times, the Webhook field is set to the value of the last call.
 func (b *NotifierSpecApplyConfiguration) WithWebhook(value *WebhookApplyConfiguration) *NotifierSpecApplyConfiguration {
 	b.Webhook = value
+	return b
+}
+
+// WithEmail sets the Email field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Email field is set to the value of the last call.
+func (b *NotifierSpecApplyConfiguration) WithEmail(value *EmailApplyConfiguration) *NotifierSpecApplyConfiguration {
+	b.Email = value
 	return b
 }

@@ -1,0 +1,46 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package history reads those parts of tickets' histories that have moved from
+// their status into records.
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/internal/graphs"
+)
+
+// ByLabel selects a ticket's records where no index does.
+func ByLabel(t *v1alpha1.Ticket) client.ListOption {
+	return client.MatchingLabels{v1alpha1.LabelTicket: graphs.LabelValue(t.Name)}
+}
+
+// Recorded are the entries that a ticket's records have and its status does not,
+// oldest first. Which are the ticket's records, the option says.
+func Recorded(ctx context.Context, from client.Reader, t *v1alpha1.Ticket, which client.ListOption) ([]v1alpha1.HistoryEntry, error) {
+	var records v1alpha1.TicketRecordList
+	if err := from.List(ctx, &records, client.InNamespace(t.Namespace), which); err != nil {
+		return nil, fmt.Errorf("list the ticket's records: %w", err)
+	}
+	slices.SortFunc(records.Items, func(a, b v1alpha1.TicketRecord) int { return cmp.Compare(a.Spec.FirstSeq, b.Spec.FirstSeq) })
+	first := t.Status.HistoryCount - int64(len(t.Status.History)) + 1
+	var entries []v1alpha1.HistoryEntry
+	for i := range records.Items {
+		if records.Items[i].Spec.TicketID != t.Status.ID {
+			continue
+		}
+		for _, entry := range records.Items[i].Spec.Entries {
+			if entry.Seq == int64(len(entries))+1 && entry.Seq < first {
+				entries = append(entries, entry)
+			}
+		}
+	}
+	return entries, nil
+}

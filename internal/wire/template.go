@@ -1,0 +1,56 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var placeholder = regexp.MustCompile(`\{\{|\}\}|\{[^{}]*\}`)
+
+// Fill fills a template over a ticket's values (rest-behaviour.md §5.14): {key}
+// is a value, {{ and }} are braces. A key that is not there stays as it stands,
+// where whoever reads it sees the mistake; it keeps nothing from being sent (Q32).
+func Fill(template string, values map[string]any) string {
+	return placeholder.ReplaceAllStringFunc(template, func(found string) string {
+		switch found {
+		case "{{":
+			return "{"
+		case "}}":
+			return "}"
+		}
+		value, ok := values[strings.TrimSpace(found[1:len(found)-1])]
+		if !ok {
+			return found
+		}
+		return text(value)
+	})
+}
+
+// text is a value as people read it.
+func text(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case float64: // what JSON makes of whole numbers, too
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any:
+		parts := make([]string, 0, len(v))
+		for _, each := range v {
+			parts = append(parts, text(each))
+		}
+		return strings.Join(parts, ",")
+	case map[string]any:
+		if data, err := json.Marshal(v); err == nil {
+			return string(data)
+		}
+	}
+	return fmt.Sprint(value)
+}
