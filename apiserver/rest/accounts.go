@@ -4,7 +4,6 @@
 package rest
 
 import (
-	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,7 +20,7 @@ import (
 // administrators lets only administrators through to a handler.
 func (a *API) administrators(handle handler) handler {
 	return func(r *request) (answer, error) {
-		if !engine.IsAdministrator(r.caller.User, a.backend.Directory()) {
+		if !engine.IsAdministrator(r.caller.User, r.people) {
 			return answer{}, administratorsOnly(r.caller.User)
 		}
 		return handle(r)
@@ -66,18 +65,18 @@ type userDepartment struct {
 	Name string          `json:"dept_name"`
 }
 
-func (a *API) user(ctx context.Context, u *v1alpha1.User) wireUser {
+func (r *request) user(u *v1alpha1.User) wireUser {
 	created := u.CreationTimestamp
 	out := wireUser{
 		ID: u.Status.ID, Username: directory.UserName(u), Alias: directory.DisplayName(u), Email: u.Spec.Email, Phone: u.Spec.Phone,
 		IsActive: u.Spec.Active == nil || *u.Spec.Active, IsAdmin: u.Spec.Administrator,
-		GmtCreated: a.render.wire.Time(&created), GmtModified: a.render.wire.Time(&created),
+		GmtCreated: r.render.wire.Time(&created), GmtModified: r.render.wire.Time(&created),
 	}
 	name := v1alpha1.UserName(out.Username)
-	out.IsWorkflowAdmin = slices.ContainsFunc(a.backend.Workflows(ctx), func(w *v1alpha1.Workflow) bool {
+	out.IsWorkflowAdmin = slices.ContainsFunc(r.api.backend.Workflows(r.Context()), func(w *v1alpha1.Workflow) bool {
 		return w.Spec.Creator == name || slices.Contains(w.Spec.Admins, name)
 	})
-	if d, ok := a.backend.Department(ctx, string(u.Spec.Department)); ok {
+	if d, ok := r.api.backend.Department(r.Context(), string(u.Spec.Department)); ok {
 		out.DeptInfo = userDepartment{ID: d.Status.ID, Name: directory.DepartmentDisplayName(d)}
 	}
 	return out
@@ -93,7 +92,7 @@ func (a *API) listUsers(r *request) (answer, error) {
 	items := []wireUser{}
 	for _, u := range a.backend.Users(r.Context()) {
 		if r.found(directory.UserName(u), directory.DisplayName(u)) {
-			items = append(items, a.user(r.Context(), u))
+			items = append(items, r.user(u))
 		}
 	}
 	return paged(r, items)
@@ -115,7 +114,7 @@ func (a *API) listRoles(r *request) (answer, error) {
 		name := directory.RoleDisplayName(role)
 		if r.found(name, role.Spec.Description) {
 			items = append(items, wireRole{
-				ID: role.Status.ID, authorship: a.render.authorship(role), Name: name, Description: role.Spec.Description, Label: role.Spec.Label,
+				ID: role.Status.ID, authorship: r.render.authorship(role), Name: name, Description: role.Spec.Description, Label: role.Spec.Label,
 			})
 		}
 	}
@@ -144,7 +143,7 @@ func (a *API) listUserRoles(r *request) (answer, error) {
 			created := role.CreationTimestamp
 			items = append(items, userRole{
 				ID: role.Status.ID, Name: directory.RoleDisplayName(role), Description: role.Spec.Description,
-				Label: role.Spec.Label, GmtCreated: a.render.wire.Time(&created),
+				Label: role.Spec.Label, GmtCreated: r.render.wire.Time(&created),
 			})
 		}
 	}
@@ -159,8 +158,8 @@ func (a *API) listRoleUsers(r *request) (answer, error) {
 	}
 	items := []wireUser{}
 	for _, member := range roles[at].Spec.Members {
-		if u, ok := a.backend.Directory().UserObject(string(member)); ok && r.found(directory.UserName(u), directory.DisplayName(u)) {
-			items = append(items, a.user(r.Context(), u))
+		if u, ok := r.people.UserObject(string(member)); ok && r.found(directory.UserName(u), directory.DisplayName(u)) {
+			items = append(items, r.user(u))
 		}
 	}
 	return unpaged(items), nil
@@ -170,7 +169,7 @@ func (a *API) listDepartments(r *request) (answer, error) {
 	items := []wireDepartment{}
 	for _, d := range a.backend.Departments(r.Context()) {
 		if r.found(directory.DepartmentDisplayName(d)) {
-			items = append(items, a.render.department(r.Context(), d))
+			items = append(items, r.render.department(r.Context(), d))
 		}
 	}
 	return paged(r, items)
@@ -194,18 +193,18 @@ func (a *API) listApplications(r *request) (answer, error) {
 		if !r.found(name) {
 			continue
 		}
-		known, _ := a.backend.Directory().Application(name)
+		known, _ := r.people.Application(name)
 		items = append(items, wireApplication{
-			ID: app.Status.ID, authorship: a.render.authorship(app), AppName: name, Token: wire.Mask,
-			WorkflowIDs: a.workflowIDs(r.Context(), known), SerialPrefix: directory.SerialPrefix(app),
+			ID: app.Status.ID, authorship: r.render.authorship(app), AppName: name, Token: wire.Mask,
+			WorkflowIDs: r.workflowIDs(known), SerialPrefix: directory.SerialPrefix(app),
 		})
 	}
 	return paged(r, items)
 }
 
-func (a *API) workflowIDs(ctx context.Context, app engine.Application) string {
+func (r *request) workflowIDs(app engine.Application) string {
 	var ids []string
-	for _, w := range a.backend.Workflows(ctx) {
+	for _, w := range r.api.backend.Workflows(r.Context()) {
 		if app.MayUse(w.Namespace, w.Name) {
 			ids = append(ids, wire.IDText(w.Status.ID))
 		}
@@ -233,7 +232,7 @@ func (a *API) listScripts(r *request) (answer, error) {
 		created := s.CreationTimestamp
 		items = append(items, wireScript{
 			ID: s.Status.ID, Name: s.Name, Description: s.Spec.Description, SavedName: directory.ScriptFileName(s),
-			IsActive: s.Spec.Active == nil || *s.Spec.Active, GmtCreated: a.render.wire.Time(&created),
+			IsActive: s.Spec.Active == nil || *s.Spec.Active, GmtCreated: r.render.wire.Time(&created),
 		})
 	}
 	return paged(r, items)
@@ -252,7 +251,7 @@ type wireNotice struct {
 func (a *API) listNotices(r *request) (answer, error) {
 	items := []wireNotice{}
 	for _, n := range a.backend.Notifiers(r.Context()) {
-		item := wireNotice{ID: n.Status.ID, authorship: a.render.authorship(n), Name: noticeName(n), Description: n.Spec.Description}
+		item := wireNotice{ID: n.Status.ID, authorship: r.render.authorship(n), Name: noticeName(n), Description: n.Spec.Description}
 		if !r.found(item.Name, item.Description) {
 			continue
 		}

@@ -82,7 +82,11 @@ func (a *API) serve(x *exchange, found *route, id string) {
 	}
 	caller.IdempotencyKey = cmp.Or(x.r.Header.Get("Idempotency-Key"), caller.Nonce)
 	caller.Method, caller.Path = x.r.Method, x.r.URL.Path
-	req := &request{Request: x.r, api: a, route: found, caller: caller, id: wireID(id)}
+	people := a.backend.Directory().Remembering()
+	req := &request{
+		Request: x.r, api: a, route: found, caller: caller, id: wireID(id),
+		people: people, render: a.render.remembering(people),
+	}
 	if err := a.prepare(x, req, found); err != nil {
 		a.fail(x, err)
 		return
@@ -124,7 +128,7 @@ func (a *API) authenticate(r *http.Request, found *route, id string) (backend.Ca
 // prepare checks the user and reads the body.
 func (a *API) prepare(x *exchange, req *request, found *route) error {
 	if req.caller.User != "" {
-		if refusal := engine.SpeaksFor(req.caller.User, req.caller.By(), a.backend.Directory()); refusal != nil {
+		if refusal := engine.SpeaksFor(req.caller.User, req.caller.By(), req.people); refusal != nil {
 			return refusal
 		}
 	} else if found.needs {

@@ -20,12 +20,19 @@ import (
 // Renderer writes tickets and workflows as clients know them.
 type Renderer struct {
 	backend *backend.Backend
+	people  *directory.Directory
 	wire    *wire.Writer
 }
 
 // NewRenderer writes times in a location.
 func NewRenderer(b *backend.Backend, location *time.Location) *Renderer {
-	return &Renderer{backend: b, wire: &wire.Writer{People: b.Directory(), Location: location}}
+	people := b.Directory()
+	return &Renderer{backend: b, people: people, wire: &wire.Writer{People: people, Location: location}}
+}
+
+// remembering is the renderer for one request.
+func (r *Renderer) remembering(people *directory.Directory) *Renderer {
+	return &Renderer{backend: r.backend, people: people, wire: &wire.Writer{People: people, Location: r.wire.Location}}
 }
 
 var accessNumbers = map[v1alpha1.Access]int{v1alpha1.AccessReadOnly: 1, v1alpha1.AccessRequired: 2, v1alpha1.AccessOptional: 3}
@@ -87,7 +94,7 @@ func (r *Renderer) votesAlias(status *v1alpha1.TicketStatus, graph *engine.Graph
 
 // alias is what people call a user; the user name where nobody knows.
 func (r *Renderer) alias(user string) string {
-	if found, ok := r.backend.Directory().UserObject(user); ok {
+	if found, ok := r.people.UserObject(user); ok {
 		return directory.DisplayName(found)
 	}
 	return user
@@ -126,7 +133,7 @@ type noDepartment struct {
 }
 
 func (r *Renderer) creatorInfo(ctx context.Context, name string) creatorInfo {
-	user, ok := r.backend.Directory().UserObject(name)
+	user, ok := r.people.UserObject(name)
 	if !ok {
 		return creatorInfo{Username: name, DeptInfo: empty}
 	}
@@ -199,7 +206,7 @@ func (r *Renderer) department(ctx context.Context, d *v1alpha1.Department) wireD
 }
 
 func (r *Renderer) idAndAlias(user string) (v1alpha1.WireID, string) {
-	if found, ok := r.backend.Directory().UserObject(user); ok {
+	if found, ok := r.people.UserObject(user); ok {
 		return found.Status.ID, directory.DisplayName(found)
 	}
 	return 0, user

@@ -19,6 +19,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/internal/directory"
 )
 
 // Options of the surface.
@@ -126,6 +127,8 @@ type request struct {
 	caller backend.Caller
 	id     v1alpha1.WireID
 	body   map[string]any
+	people *directory.Directory // remembers whom it was asked for
+	render *Renderer            // with the same people
 }
 
 func (r *request) profile() v1alpha1.Profile { return profileOf(r.caller.App) }

@@ -31,6 +31,7 @@ const noCopy = client.UnsafeDisableDeepCopy
 type Directory struct {
 	reader client.Reader
 	graphs *graphs.Graphs
+	memo   *memo
 }
 
 // New makes a Directory that looks into a cache.
@@ -50,11 +51,13 @@ func (d *Directory) UserObject(name string) (*v1alpha1.User, bool) {
 // ApplicationObject finds an application by its appname. The object is shared:
 // it must not be changed.
 func (d *Directory) ApplicationObject(appName string) (*v1alpha1.Application, bool) {
-	var list v1alpha1.ApplicationList
-	if err := d.list(&list, "", IndexWireName, appName); err != nil {
-		return nil, false
-	}
-	return first(list.Items, func(a *v1alpha1.Application) []metav1.Condition { return a.Status.Conditions })
+	return d.memo.application(appName, func() (*v1alpha1.Application, bool) {
+		var list v1alpha1.ApplicationList
+		if err := d.list(&list, "", IndexWireName, appName); err != nil {
+			return nil, false
+		}
+		return first(list.Items, func(a *v1alpha1.Application) []metav1.Condition { return a.Status.Conditions })
+	})
 }
 
 // User finds a person by user name.
@@ -242,11 +245,13 @@ func (d *Directory) Parent(namespace, name string) (engine.ParentTicket, bool) {
 }
 
 func (d *Directory) oneUser(field, value string) (*v1alpha1.User, bool) {
-	var list v1alpha1.UserList
-	if err := d.list(&list, "", field, value); err != nil {
-		return nil, false
-	}
-	return first(list.Items, func(u *v1alpha1.User) []metav1.Condition { return u.Status.Conditions })
+	return d.memo.user(field+"/"+value, func() (*v1alpha1.User, bool) {
+		var list v1alpha1.UserList
+		if err := d.list(&list, "", field, value); err != nil {
+			return nil, false
+		}
+		return first(list.Items, func(u *v1alpha1.User) []metav1.Condition { return u.Status.Conditions })
+	})
 }
 
 // get and list look into memory, which takes no time: there is nothing to cancel.
