@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"time"
 )
@@ -26,21 +27,26 @@ var manifests []byte
 
 func main() {
 	seconds := flag.Int("seconds", 5, "how long each row is measured")
+	only := flag.String("only", "", "a regular expression: which rows of the first table are measured")
 	tickets := flag.Int("tickets", 100_000, "how many tickets are loaded for the second table; 0 for none")
 	flag.Parse()
-	if err := run(time.Duration(*seconds)*time.Second, *tickets); err != nil {
+	if err := run(time.Duration(*seconds)*time.Second, *only, *tickets); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(each time.Duration, tickets int) error {
+func run(each time.Duration, only string, tickets int) error {
+	rows, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	folder, err := os.MkdirTemp("", "ticketflow-bench")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	b := &bench{folder: folder, each: each}
+	b := &bench{folder: folder, each: each, only: rows}
 	if err := b.start(); err != nil {
 		return err
 	}
@@ -58,6 +64,7 @@ func run(each time.Duration, tickets int) error {
 type bench struct {
 	folder string
 	each   time.Duration
+	only   *regexp.Regexp
 	up     *exec.Cmd
 	ready  time.Duration // that it took
 	raw    *rawClient
@@ -97,18 +104,40 @@ func (b *bench) beside(ctx context.Context) error {
 		{"REST transitions", b.rest.read("/transitions")},
 		{"REST flowlogs", b.rest.read("/flowlogs")},
 	} {
-		r := row{name: m.name}
-		for i, clients := range []int{1, 32} {
-			fmt.Fprintf(os.Stderr, "%s, %d clients\n", m.name, clients)
-			var err error
-			if r.results[i], err = measure(ctx, clients, b.each, m.work); err != nil {
-				return fmt.Errorf("%s: %w", m.name, err)
-			}
+		if !b.only.MatchString(m.name) {
+			continue
+		}
+		r, err := b.row(ctx, m.name, m.work)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		rows = append(rows, r)
 	}
 	print(rows)
 	return nil
+}
+
+// row measures with one client and with 32, and what the processes spend.
+func (b *bench) row(ctx context.Context, name string, work func(client int) func(ctx context.Context) error) (row, error) {
+	r := row{name: name, cpu: map[string]time.Duration{}}
+	for i, clients := range []int{1, 32} {
+		fmt.Fprintf(os.Stderr, "%s, %d clients\n", name, clients)
+		before, err := processes(b.up.Process.Pid)
+		if err != nil {
+			return row{}, err
+		}
+		if r.results[i], err = measure(ctx, clients, b.each, work); err != nil {
+			return row{}, err
+		}
+		after, err := processes(b.up.Process.Pid)
+		if err != nil {
+			return row{}, err
+		}
+		for process, used := range after { // of the last, with 32 clients
+			r.cpu[process] = (used.cpu - before[process].cpu) / time.Duration(r.results[i].count)
+		}
+	}
+	return r, nil
 }
 
 // atScale measures lists, detail, memory and the start with many tickets.
@@ -161,7 +190,11 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 		return fmt.Errorf("detail: %w", err)
 	}
 	rows = append(rows, listRow{"detail", detail, false})
-	printScale(tickets, rows, b.ready, memory(b.up.Process.Pid))
+	used, err := processes(b.up.Process.Pid)
+	if err != nil {
+		return err
+	}
+	printScale(tickets, rows, b.ready, used)
 	return nil
 }
 

@@ -16,11 +16,13 @@ import (
 type result struct {
 	rate     float64 // per second
 	p50, p99 time.Duration
+	count    int
 }
 
 type row struct {
 	name    string
-	results [2]result // one client, 32 clients
+	results [2]result                // one client, 32 clients
+	cpu     map[string]time.Duration // of one operation with 32 clients, by process
 }
 
 // measure lets clients work for a while and counts.
@@ -61,7 +63,7 @@ func measure(ctx context.Context, clients int, each time.Duration, work func(cli
 		return result{}, failure
 	}
 	slices.Sort(all)
-	return result{rate: float64(len(all)) / took.Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
+	return result{count: len(all), rate: float64(len(all)) / took.Seconds(), p50: all[len(all)/2], p99: all[len(all)*99/100]}, nil
 }
 
 // print writes the table, and the budgets of the architecture under it.
@@ -73,6 +75,19 @@ func print(rows []row) {
 		one, many := r.results[0], r.results[1]
 		fmt.Printf("%-18s %12.0f %10s %12.0f %10s %10s\n", r.name, one.rate, short(one.p50), many.rate, short(many.p50), short(many.p99))
 	}
+	fmt.Printf("\n%-18s", "CPU ms/operation")
+	programs := []string{"kube-apiserver", "etcd", "manager", "apiserver"}
+	for _, name := range programs {
+		fmt.Printf(" %14s", name)
+	}
+	fmt.Println()
+	for _, r := range rows {
+		fmt.Printf("%-18s", r.name)
+		for _, name := range programs {
+			fmt.Printf(" %14.2f", milliseconds(r.cpu[name]))
+		}
+		fmt.Println()
+	}
 	fmt.Println()
 	budget("REST handle / half the raw status updates, 32 clients", by["REST handle"][1].rate/(by["raw status update"][1].rate/2), 0.8, true)
 	budget("one action / one raw write, 1 client, medians", float64(by["REST handle"][0].p50)/float64(by["raw status update"][0].p50), 4, false)
@@ -80,6 +95,8 @@ func print(rows []row) {
 		budget(name+" / raw get, 32 clients", by[name][1].rate/by["raw get"][1].rate, 3, true)
 	}
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func short(d time.Duration) string { return d.Round(10 * time.Microsecond).String() }
 
@@ -102,17 +119,16 @@ type listRow struct {
 }
 
 // printScale writes the table of many tickets, and the budgets under it.
-func printScale(tickets int, rows []listRow, ready time.Duration, memory map[string]int) {
+func printScale(tickets int, rows []listRow, ready time.Duration, used map[string]usage) {
 	fmt.Printf("\n%-26s %12s %10s %10s\n", fmt.Sprintf("%d tickets", tickets), "8 clients/s", "median", "p99")
 	for _, r := range rows {
 		fmt.Printf("%-26s %12.0f %10s %10s\n", r.name, r.rate, short(r.p50), short(r.p99))
 	}
 	fmt.Println()
-	for _, name := range slices.Sorted(maps.Keys(memory)) {
-		fmt.Printf("%-26s %8d MiB\n", name, memory[name])
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		fmt.Printf("%-26s %8d MiB\n", name, used[name].memory)
 	}
 	fmt.Println()
-	milliseconds := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	for _, r := range rows {
 		want := 5.0
 		if r.walks {
@@ -120,7 +136,7 @@ func printScale(tickets int, rows []listRow, ready time.Duration, memory map[str
 		}
 		budget(r.name+", p99 in ms", milliseconds(r.p99), want, false)
 	}
-	budget("apiserver, MiB", float64(memory["apiserver"]), 1536, false)
-	budget("manager, MiB", float64(memory["manager"]), 1536, false)
+	budget("apiserver, MiB", float64(used["apiserver"].memory), 1536, false)
+	budget("manager, MiB", float64(used["manager"].memory), 1536, false)
 	budget("start to ready, s", ready.Seconds(), 30, false)
 }
