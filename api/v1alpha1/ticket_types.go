@@ -61,37 +61,43 @@ type ParentReference struct {
 	State Name `json:"state,omitempty"`
 }
 
+// Rules that look at oldSelf run at every write of the status too, and each
+// reach for a member makes a map of all its siblings: so what a field has is kept
+// by a rule on the field, and only whether it is there by one on the spec.
+
 // TicketSpec is what is asked. All but action is fixed at creation.
-// +kubebuilder:validation:XValidation:rule="self.workflowRef == oldSelf.workflowRef",message="workflowRef is immutable",fieldPath=".workflowRef",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="self.creator == oldSelf.creator",message="creator is immutable",fieldPath=".creator",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="self.by == oldSelf.by",message="by is immutable",fieldPath=".by",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="has(self.title) == has(oldSelf.title) && (!has(self.title) || self.title == oldSelf.title)",message="title is immutable: ask for SetFields instead",fieldPath=".title",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="has(self.transition) == has(oldSelf.transition) && (!has(self.transition) || self.transition == oldSelf.transition)",message="transition is immutable",fieldPath=".transition",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="has(self.comment) == has(oldSelf.comment) && (!has(self.comment) || self.comment == oldSelf.comment)",message="comment is immutable: ask for Comment instead",fieldPath=".comment",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="has(self.parent) == has(oldSelf.parent) && (!has(self.parent) || self.parent == oldSelf.parent)",message="parent is immutable",fieldPath=".parent",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.title) == has(oldSelf.title)",message="title is immutable: ask for SetFields instead",fieldPath=".title",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.transition) == has(oldSelf.transition)",message="transition is immutable",fieldPath=".transition",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.comment) == has(oldSelf.comment)",message="comment is immutable: ask for Comment instead",fieldPath=".comment",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.parent) == has(oldSelf.parent)",message="parent is immutable",fieldPath=".parent",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.fields) == has(oldSelf.fields)",message="fields are immutable: ask for SetFields instead",fieldPath=".fields",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !has(self.action)",optionalOldSelf=true,message="a new ticket has no action yet: spec itself asks for its opening",fieldPath=".action",reason=FieldValueForbidden
 type TicketSpec struct {
 	// workflowRef is the workflow that the ticket follows.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="workflowRef is immutable",reason=FieldValueForbidden
 	WorkflowRef WorkflowReference `json:"workflowRef"`
 
 	// creator is the user who opens the ticket.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="creator is immutable",reason=FieldValueForbidden
 	Creator UserName `json:"creator"`
 
 	// by says on whose word.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="by is immutable",reason=FieldValueForbidden
 	By RequestedBy `json:"by"`
 
 	// title is a line about the ticket.
 	// +optional
 	// +kubebuilder:validation:MaxLength=500
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="title is immutable: ask for SetFields instead",reason=FieldValueForbidden
 	Title string `json:"title,omitempty"`
 
 	// transition of the start state that opens the ticket; may be absent where
 	// there is only one.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="transition is immutable",reason=FieldValueForbidden
 	Transition Name `json:"transition,omitempty"`
 
 	// fields are values for the start state's form.
@@ -101,10 +107,12 @@ type TicketSpec struct {
 	// comment to the opening.
 	// +optional
 	// +kubebuilder:validation:MaxLength=10000
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="comment is immutable: ask for Comment instead",reason=FieldValueForbidden
 	Comment string `json:"comment,omitempty"`
 
 	// parent that this ticket is a sub-ticket of.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="parent is immutable",reason=FieldValueForbidden
 	Parent *ParentReference `json:"parent,omitempty"`
 
 	// action asks the ticket reconciler for something. It is always replaced
@@ -115,6 +123,7 @@ type TicketSpec struct {
 }
 
 // TicketAction is one thing that a person asks of a ticket.
+// +kubebuilder:validation:XValidation:rule="self.id != oldSelf.id || self == oldSelf",message="another action needs another id",fieldPath=".id",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="self.type == 'Transition' ? has(self.transition) : !has(self.transition)",message="transition belongs to the type Transition, which needs it",fieldPath=".transition",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!has(self.fromState) || self.type == 'Transition'",message="fromState belongs to the type Transition",fieldPath=".fromState",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!has(self.fields) || self.type in ['Transition', 'SetFields', 'HookCallback']",message="fields belong to the types Transition, SetFields and HookCallback",fieldPath=".fields",reason=FieldValueInvalid
@@ -700,8 +709,7 @@ type TicketStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.status.progress`
 // +kubebuilder:selectablefield:JSONPath=`.spec.creator`
 // +kubebuilder:selectablefield:JSONPath=`.spec.workflowRef.name`
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.action) || (has(self.spec.action) && self.spec.action == oldSelf.spec.action) || (has(oldSelf.status) && has(oldSelf.status.recentActions) && oldSelf.status.recentActions.exists(a, a.id == oldSelf.spec.action.id))",message="the present action has no outcome yet: wait until status.recentActions has its id",fieldPath=".spec.action",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.action) || !has(self.spec.action) || self.spec.action == oldSelf.spec.action || self.spec.action.id != oldSelf.spec.action.id",message="another action needs another id",fieldPath=".spec.action.id",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.action) || (has(self.spec.action) && self.spec.action.id == oldSelf.spec.action.id) || (has(oldSelf.status) && has(oldSelf.status.recentActions) && [oldSelf.spec.action.id].exists(id, oldSelf.status.recentActions.exists(a, a.id == id)))",message="the present action has no outcome yet: wait until status.recentActions has its id",fieldPath=".spec.action",reason=FieldValueForbidden
 type Ticket struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

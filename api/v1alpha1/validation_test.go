@@ -199,7 +199,7 @@ var _ = Describe("The slot for an action", func() {
 		Expect(k8s.Update(ctx, gone)).To(MatchError(ContainSubstring("no outcome yet")))
 		rewritten := t.DeepCopy()
 		rewritten.Spec.Action.Comment = "rewritten"
-		Expect(k8s.Update(ctx, rewritten)).To(MatchError(ContainSubstring("no outcome yet")))
+		Expect(k8s.Update(ctx, rewritten)).To(MatchError(ContainSubstring("another action needs another id")))
 
 		t.Status.RecentActions = []v1alpha1.RecentAction{{ID: "the-first-one", Outcome: v1alpha1.ActionApplied}}
 		Expect(k8s.Status().Update(ctx, t)).To(Succeed())

@@ -87,6 +87,7 @@ var _ = Describe("opening", func() {
 		Expect(id).NotTo(BeZero())
 		reconcile(ctx, t)
 		Expect(t.Annotations).To(HaveKey(v1alpha1.AnnotationOpened))
+		Expect(t.ManagedFields).To(BeEmpty(), "nobody tracks who set which field")
 		t.Status = v1alpha1.TicketStatus{}
 		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
 		reconcile(ctx, t)

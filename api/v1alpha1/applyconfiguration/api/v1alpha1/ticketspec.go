@@ -12,6 +12,9 @@ import (
 // TicketSpecApplyConfiguration represents a declarative configuration of the TicketSpec type for use
 // with apply.
 //
+// Rules that look at oldSelf run at every write of the status too, and each
+// reach for a member makes a map of all its siblings: so what a field has is kept
+// by a rule on the field, and only whether it is there by one on the spec.
 // TicketSpec is what is asked. All but action is fixed at creation.
 type TicketSpecApplyConfiguration struct {
 	// workflowRef is the workflow that the ticket follows.
