@@ -138,10 +138,12 @@ func (t *turn) setState() *Refusal {
 		return r
 	}
 	if present.Kind == v1alpha1.ParticipantsUsers && len(present.Users) == 0 && to.Type != v1alpha1.StateEnd {
-		if to.OnEmpty == v1alpha1.OnEmptyRefuse {
-			return refuse(ReasonNoParticipants, "nobody would act in state %q: its participants resolve to no one", to.Name)
+		if to.OnEmpty != v1alpha1.OnEmptyRefuse {
+			present = t.admins()
 		}
-		present = people(userNames(t.graph.Admins())...)
+		if len(present.Users) == 0 {
+			return nobodyWouldAct(to)
+		}
 	}
 	entry := t.entry()
 	entry.State = t.state.Name

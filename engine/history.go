@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/gowebpki/jcs"
 
@@ -40,6 +41,7 @@ func (t *turn) record(entry v1alpha1.HistoryEntry) {
 	}
 	entry.After = v1alpha1.HistoryPosition{
 		State: status.State, Progress: status.Progress, Participants: *status.Participants.DeepCopy(),
+		Signers: slices.Clone(status.Signers), Votes: slices.Clone(status.Votes), LastRunFailed: status.LastRunFailed,
 	}
 	entry.Hash = hashEntry(status.HeadHash, entry)
 	status.History = append(status.History, entry)

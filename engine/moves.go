@@ -130,11 +130,20 @@ func (t *turn) arrive(to *State) (v1alpha1.CurrentParticipants, *Transition, *Re
 			return present, first, nil
 		}
 	case v1alpha1.OnEmptyAdmins:
-		if admins := people(userNames(t.graph.Admins())...); len(admins.Users) > 0 {
+		if admins := t.admins(); len(admins.Users) > 0 {
 			return admins, nil, nil
 		}
 	}
-	return present, nil, refuse(ReasonNoParticipants, "nobody would act in state %q: its participants resolve to no one", to.Name)
+	return present, nil, nobodyWouldAct(to)
+}
+
+// admins are the workflow's admins who have not left.
+func (t *turn) admins() v1alpha1.CurrentParticipants {
+	return people(t.withoutInactive(userNames(t.graph.Admins()))...)
+}
+
+func nobodyWouldAct(state *State) *Refusal {
+	return refuse(ReasonNoParticipants, "nobody would act in state %q: its participants resolve to no one", state.Name)
 }
 
 // firstTransition is the first in the spec that is no timer.

@@ -68,7 +68,7 @@ func (t *turn) open(ids Identities) *Refusal {
 }
 
 // mayOpen is who may open a ticket: every part of the creation rule that is
-// present must be satisfied.
+// present must be satisfied; an empty list is no part.
 func (t *turn) mayOpen() *Refusal {
 	creator := string(t.s.Spec.Creator)
 	if r := Speaks(t.s.Namespace, t.graph.Name, creator, t.s.Spec.By, t.dir); r != nil {
@@ -84,13 +84,13 @@ func (t *turn) mayOpen() *Refusal {
 	if rule == nil {
 		return nil
 	}
-	if rule.Users != nil && !slices.Contains(rule.Users, t.s.Spec.Creator) {
+	if len(rule.Users) > 0 && !slices.Contains(rule.Users, t.s.Spec.Creator) {
 		return refuse(ReasonNotAllowed, "%q is not among the users who may open tickets of this workflow", creator)
 	}
-	if rule.Departments != nil && !slices.Contains(t.dir.PeopleIn(texts(rule.Departments)), creator) {
+	if len(rule.Departments) > 0 && !slices.Contains(t.dir.PeopleIn(texts(rule.Departments)), creator) {
 		return refuse(ReasonNotAllowed, "%q is not in a department that may open tickets of this workflow", creator)
 	}
-	if rule.UserRoles != nil && !slices.ContainsFunc(rule.UserRoles, func(role v1alpha1.ObjectName) bool {
+	if len(rule.UserRoles) > 0 && !slices.ContainsFunc(rule.UserRoles, func(role v1alpha1.ObjectName) bool {
 		members, _ := t.dir.RoleMembers(string(role))
 		return slices.Contains(members, creator)
 	}) {

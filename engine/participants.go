@@ -84,7 +84,7 @@ func (t *turn) withoutInactive(names []v1alpha1.UserName) []v1alpha1.UserName {
 // own department, or its leader where it has none (rest-behaviour.md §5.3).
 func (t *turn) variable(v v1alpha1.Variable) []v1alpha1.UserName {
 	if v == v1alpha1.VariableCreator {
-		return []v1alpha1.UserName{t.s.Spec.Creator}
+		return t.withoutInactive([]v1alpha1.UserName{t.s.Spec.Creator})
 	}
 	person, ok := t.dir.User(string(t.s.Spec.Creator))
 	if !ok {

@@ -13,6 +13,7 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/engine/enginetest"
 )
 
 // atOps brings a ticket to two people of operations, one of whom must claim it.
@@ -146,6 +147,56 @@ func TestOpening(t *testing.T) {
 				t.Errorf("got %v, want %s about %q", refusal, tc.want, tc.about)
 			}
 		})
+	}
+}
+
+func TestAnEmptyListRestrictsNobody(t *testing.T) {
+	w := newWalker(t, vpn)
+	w.graph.Spec.Creation = &v1alpha1.CreationRule{
+		Users: []v1alpha1.UserName{}, Departments: []v1alpha1.ObjectName{}, UserRoles: []v1alpha1.ObjectName{},
+	}
+	w.mustOpen("submit", v1alpha1.JSONObject{"days": int64(1)})
+}
+
+func TestForceLeavesATicketToSomebody(t *testing.T) {
+	for onEmpty, want := range map[string]string{"Refuse": "", "Skip": "boss", "Admins": "boss"} {
+		workflow := `
+admins: [boss]
+states:
+- {name: new, type: Start, transitions: [{name: go, to: work}, {name: aside, to: empty}]}
+- {name: work, participants: {users: [b1]}, transitions: [{name: ok, to: end}]}
+- {name: empty, participants: {users: [gone]}, onEmpty: ` + onEmpty + `, transitions: [{name: ok, to: end}]}
+- {name: end, type: End}
+`
+		force := v1alpha1.TicketAction{Type: v1alpha1.ActionSetState, State: "empty"}
+		forced := func(admin engine.Person) (*walker, *engine.Refusal) {
+			w := newWalker(t, workflow).mustOpen("go", nil)
+			w.dir.Users["boss"] = admin
+			chief := enginetest.Person("chief", "")
+			chief.Administrator = true
+			w.dir.Users["chief"] = chief
+			return w, w.try("chief", force)
+		}
+		switch w, r := forced(enginetest.Person("boss", "")); {
+		case want == "" && (r == nil || r.Reason != engine.ReasonNoParticipants):
+			t.Errorf("%s: got %v, want NoParticipants", onEmpty, r)
+		case want != "" && (r != nil || w.users() != want):
+			t.Errorf("%s: %s has it (%v), want %s", onEmpty, w.users(), r, want)
+		}
+		if _, r := forced(engine.Person{Name: "boss"}); r == nil || r.Reason != engine.ReasonNoParticipants {
+			t.Errorf("%s, and the admin has left: got %v, want NoParticipants", onEmpty, r)
+		}
+	}
+}
+
+func TestATicketWaitsForNobodyWhoHasLeft(t *testing.T) {
+	w := atOps(t).must("guiji", do(v1alpha1.ActionAccept)).must("guiji", take("done"))
+	creator := w.dir.Users["lilei"]
+	creator.Active = false
+	w.dir.Users["lilei"] = creator
+	w.runs(v1alpha1.RunSucceeded, "granted", nil).at("grant", "")
+	if entry := last(&w.s.Status); entry.Action != v1alpha1.HistoryScriptFailed || !strings.Contains(entry.Comment, "confirm") {
+		t.Errorf("got %s %q, want a failed run that names the state", entry.Action, entry.Comment)
 	}
 }
 

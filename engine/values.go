@@ -66,7 +66,7 @@ func (f *Field) convert(raw any) (any, error) {
 	case v1alpha1.FieldBoolean:
 		return toBoolean(raw)
 	case v1alpha1.FieldDate:
-		return toTime(raw, time.DateOnly, Say("a date like 2018-04-10"), time.DateOnly)
+		return toTime(raw, time.DateOnly, Say("a date like 2018-04-10"), time.DateOnly, "2006-01-02T00:00:00", "2006-01-02 00:00:00")
 	case v1alpha1.FieldDateTime:
 		return toTime(raw, time.DateTime, Say("a time like 2018-04-10 17:39:33"),
 			time.DateTime, "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04")
@@ -80,6 +80,8 @@ func (f *Field) convert(raw any) (any, error) {
 		return toUsers(raw)
 	case v1alpha1.FieldText:
 		return toText(raw, maxText)
+	case v1alpha1.FieldAttachment:
+		return toPaths(raw)
 	default:
 		return toText(raw, maxString)
 	}
@@ -267,6 +269,23 @@ func eachOf(raw any, convert func(any) (string, error)) (any, error) {
 		return nil, nil
 	}
 	return toText(strings.Join(out, ","), maxString)
+}
+
+// toPaths reads the comma text of attachments, which may hold anything, or a list.
+func toPaths(raw any) (any, error) {
+	items, ok := raw.([]any)
+	if !ok {
+		return toText(raw, maxString)
+	}
+	paths := make([]string, 0, len(items))
+	for _, item := range items {
+		path, ok := item.(string)
+		if !ok {
+			return nil, Say("is not a list of paths")
+		}
+		paths = append(paths, path)
+	}
+	return toText(strings.Join(paths, ","), maxString)
 }
 
 // shorten cuts a text to so many characters.

@@ -382,6 +382,23 @@ type HistoryPosition struct {
 	// participants it waited for.
 	// +optional
 	Participants CurrentParticipants `json:"participants,omitzero"`
+
+	// signers is who was to have it back while add-node was on.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Signers []UserName `json:"signers,omitempty"`
+
+	// votes of an All state.
+	// +optional
+	// +listType=map
+	// +listMapKey=user
+	// +kubebuilder:validation:MaxItems=1000
+	Votes []Vote `json:"votes,omitempty"`
+
+	// lastRunFailed says that the last script or hook run had failed.
+	// +optional
+	LastRunFailed bool `json:"lastRunFailed,omitempty"`
 }
 
 // ActionOutcome says what became of an action.

@@ -116,6 +116,7 @@ var chinese = map[string]string{
 	"is not one of the choices %s":                                                  "不是选项%s之一",
 	"%q is not one of the choices %s":                                               "%q不是选项%s之一",
 	"is not one user name":                                                          "不是一个用户名",
+	"is not a list of paths":                                                        "不是路径列表",
 	"is not a list of user names":                                                   "不是用户名列表",
 	"is neither a list nor a text with commas":                                      "既不是列表也不是逗号分隔的文本",
 

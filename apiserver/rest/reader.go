@@ -59,6 +59,13 @@ func readForm(text string) (map[string]any, error) {
 	body := make(map[string]any, len(values))
 	for name, all := range values {
 		body[name] = all[0]
+		if len(all) > 1 { // how a form has a list
+			list := make([]any, 0, len(all))
+			for _, value := range all {
+				list = append(list, value)
+			}
+			body[name] = list
+		}
 	}
 	return body, nil
 }

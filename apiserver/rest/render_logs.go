@@ -35,7 +35,9 @@ func (r *Renderer) FlowLogs(ctx context.Context, t *v1alpha1.Ticket, graph *engi
 	}
 	var data map[int64]map[string]any
 	if withData {
-		data = r.fold(t, graph, history)
+		if data, err = r.fold(t, graph, history); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]wire.Log, 0, len(rows))
 	for _, row := range slices.Backward(rows) {
@@ -48,44 +50,50 @@ func (r *Renderer) FlowLogs(ctx context.Context, t *v1alpha1.Ticket, graph *engi
 	return out, nil
 }
 
-// fold is the ticket's values after each entry, from the changes that each made.
-func (r *Renderer) fold(t *v1alpha1.Ticket, graph *engine.Graph, history []v1alpha1.HistoryEntry) map[int64]map[string]any {
+// fold is the ticket's whole record after each entry, from what each says.
+func (r *Renderer) fold(t *v1alpha1.Ticket, graph *engine.Graph, history []v1alpha1.HistoryEntry) (map[int64]map[string]any, error) {
 	out := make(map[int64]map[string]any, len(history))
-	values := map[string]any{}
-	for _, field := range graph.Fields() {
-		values[string(field.Name)] = nil
+	then := &v1alpha1.Ticket{ObjectMeta: t.ObjectMeta, Spec: t.Spec}
+	then.Status = v1alpha1.TicketStatus{
+		ID: t.Status.ID, SerialNumber: t.Status.SerialNumber, OpenedAt: t.Status.OpenedAt, WorkflowID: t.Status.WorkflowID,
+		ParentID: t.Status.ParentID, ParentStateID: t.Status.ParentStateID, Fields: v1alpha1.JSONObject{},
+		Related: []v1alpha1.RelatedUser{{User: t.Spec.Creator}},
 	}
-	title := ""
 	for i := range history {
-		entry := &history[i]
-		for name, value := range entry.Changes {
-			if name == "title" {
-				title, _ = value.(string)
-				continue
-			}
-			values[name] = value
+		follow(&then.Status, &history[i], graph)
+		data, err := r.wire.Values(then, graph)
+		if err != nil {
+			return nil, err
 		}
-		out[entry.Seq] = r.snapshot(t, graph, entry, title, values)
+		out[history[i].Seq] = data
 	}
-	return out
+	return out, nil
 }
 
-func (r *Renderer) snapshot(t *v1alpha1.Ticket, graph *engine.Graph, entry *v1alpha1.HistoryEntry, title string, values map[string]any) map[string]any {
-	created := entry.Time
-	kind, participant := r.wire.Participant(t.Namespace, &entry.After.Participants)
-	data := map[string]any{
-		"id": t.Status.ID, "creator": t.Spec.Creator, "gmt_created": r.wire.Time(t.Status.OpenedAt), "gmt_modified": r.wire.Time(&created),
-		"is_deleted": false, "title": title, "workflow_id": t.Status.WorkflowID, "sn": t.Status.SerialNumber,
-		"state_id": 0, "parent_ticket_id": t.Status.ParentID, "parent_ticket_state_id": t.Status.ParentStateID,
-		"participant_type_id": kind, "participant": participant, "act_state_id": wire.Progress[entry.After.Progress],
+// follow makes of a status the one after an entry.
+func follow(status *v1alpha1.TicketStatus, entry *v1alpha1.HistoryEntry, graph *engine.Graph) {
+	for name, value := range entry.Changes {
+		if name == "title" {
+			status.Title, _ = value.(string)
+		} else {
+			status.Fields[name] = value
+		}
 	}
-	if state, ok := graph.State(entry.After.State); ok {
-		data["state_id"] = state.ID
+	after := &entry.After
+	status.State, status.StateID, status.Progress, status.UpdatedAt = after.State, 0, after.Progress, &entry.Time
+	if state, ok := graph.State(after.State); ok {
+		status.StateID = state.ID
 	}
-	for name, value := range values {
-		data[name] = value
+	status.Participants, status.Signers, status.Votes, status.LastRunFailed = after.Participants, after.Signers, after.Votes, after.LastRunFailed
+	involved := after.Participants.Users
+	if entry.Action == v1alpha1.HistoryAction(v1alpha1.ActionTransition) {
+		involved = append([]v1alpha1.UserName{entry.Actor}, involved...)
 	}
-	return data
+	for _, user := range involved {
+		if !slices.ContainsFunc(status.Related, func(r v1alpha1.RelatedUser) bool { return r.User == user }) {
+			status.Related = append(status.Related, v1alpha1.RelatedUser{User: user})
+		}
+	}
 }
 
 // stepLog is SLOG of rest-behaviour.md §4.11.

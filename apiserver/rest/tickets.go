@@ -72,7 +72,11 @@ func (a *API) participantInfo(r *request) (answer, error) {
 		return answer{}, err
 	}
 	out := participantList{Names: []string{}, People: []person{}}
-	for _, name := range t.Status.Participants.Users {
+	waitsFor := t.Status.Participants.Users
+	if t.Status.Participants.Kind == v1alpha1.ParticipantsChildren {
+		waitsFor = []v1alpha1.UserName{v1alpha1.RobotUser} // whose the state is on the wire (decisions.md §1.6)
+	}
+	for _, name := range waitsFor {
 		out.Names = append(out.Names, string(name))
 		if user, ok := r.people.UserObject(string(name)); ok {
 			out.People = append(out.People, person{Username: string(name), Alias: directory.DisplayName(user), Phone: user.Spec.Phone, Email: user.Spec.Email})

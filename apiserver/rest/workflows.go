@@ -74,9 +74,9 @@ func (r *Renderer) workflow(ctx context.Context, w *v1alpha1.Workflow) wireWorkf
 			out.DisplayForm = string(data)
 		}
 	}
-	if n := w.Spec.Notifications; n != nil {
-		out.Notices, out.TitleTemplate, out.ContentTemplate = r.notices(ctx, w.Namespace, n.Notifiers), n.Title, n.Body
-	}
+	templates := cmp.Or(w.Spec.Notifications, &v1alpha1.Notifications{})
+	out.Notices = r.notices(ctx, w.Namespace, templates.Notifiers)
+	out.TitleTemplate, out.ContentTemplate = wire.Templates(templates)
 	return out
 }
 

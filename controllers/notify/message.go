@@ -4,18 +4,10 @@
 package notify
 
 import (
-	"cmp"
-
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/wire"
-)
-
-// Templates of workflows that say none (rest-behaviour.md §4.3).
-const (
-	defaultTitle = "你有一个待办工单:{title}"
-	defaultBody  = "标题:{title}, 创建时间:{gmt_created}"
 )
 
 // Message is what a notifier is told of one entry of a ticket's history: the
@@ -47,10 +39,10 @@ func (r *Reconciler) message(t *v1alpha1.Ticket, graph *engine.Graph, entry *v1a
 		return Message{}, err
 	}
 	raw := r.Writer.Ticket(t, graph)
-	templates := graph.Spec.Notifications
+	title, body := wire.Templates(graph.Spec.Notifications)
 	return Message{
-		Title:       wire.Fill(cmp.Or(templates.Title, defaultTitle), values),
-		Content:     wire.Fill(cmp.Or(templates.Body, defaultBody), values),
+		Title:       wire.Fill(title, values),
+		Content:     wire.Fill(body, values),
 		Participant: raw.Participant, ParticipantTypeID: raw.ParticipantTypeID, MultiAllPerson: raw.MultiAllPerson,
 		Values:      values,
 		LastFlowLog: wire.NewLog(t, r.Writer.Row(t, graph, entry, v1alpha1.ProfileR1)),

@@ -28,7 +28,8 @@ type Options struct {
 	KubernetesDir string
 	// Load are files or folders of manifests to apply at start.
 	Load []string
-	// AllowHosts are the hosts that hooks and notifications may go to.
+	// AllowHosts are the hosts that hooks and notifications may go to, besides
+	// this machine.
 	AllowHosts []string
 	// TimeZone that times on the wire and the days of serial numbers are in.
 	TimeZone string
@@ -50,4 +51,10 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.Load, "load", o.Load, "file or folder of manifests to apply at start; can be repeated")
 	flags.StringSliceVar(&o.AllowHosts, "allow-hosts", o.AllowHosts, "hosts that hooks and notifications may go to, besides loopback")
 	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone of times on the wire and of serial numbers")
+}
+
+// Hosts are all hosts that hooks and notifications may go to: what runs beside
+// the program, and what is named.
+func (o *Options) Hosts() []string {
+	return append([]string{"localhost", "127.0.0.1", "::1"}, o.AllowHosts...)
 }

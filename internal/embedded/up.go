@@ -213,7 +213,7 @@ func (r *runner) startManager() error {
 		"manager", "--kubeconfig=" + r.plane.file("manager.kubeconfig"), "--system-namespace=" + systemNamespace,
 		"--time-zone=" + r.options.TimeZone,
 	}
-	for _, host := range r.options.AllowHosts {
+	for _, host := range r.options.Hosts() {
 		arguments = append(arguments, "--allow-hosts="+host)
 	}
 	scripts, err := r.scriptDir()

@@ -4,12 +4,26 @@
 package wire
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
+
+// Templates of workflows that say none (rest-behaviour.md §4.3).
+const (
+	defaultTitle = "你有一个待办工单:{title}"
+	defaultBody  = "标题:{title}, 创建时间:{gmt_created}"
+)
+
+// Templates are what people are told by.
+func Templates(n *v1alpha1.Notifications) (title, body string) {
+	return cmp.Or(n.Title, defaultTitle), cmp.Or(n.Body, defaultBody)
+}
 
 var placeholder = regexp.MustCompile(`\{\{|\}\}|\{[^{}]*\}`)
 

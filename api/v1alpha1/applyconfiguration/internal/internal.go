@@ -425,15 +425,32 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: dev.ticketflow.ticketflow.api.v1alpha1.HistoryPosition
   map:
     fields:
+    - name: lastRunFailed
+      type:
+        scalar: boolean
     - name: participants
       type:
         namedType: dev.ticketflow.ticketflow.api.v1alpha1.CurrentParticipants
     - name: progress
       type:
         namedType: dev.ticketflow.ticketflow.api.v1alpha1.Progress
+    - name: signers
+      type:
+        list:
+          elementType:
+            namedType: dev.ticketflow.ticketflow.api.v1alpha1.UserName
+          elementRelationship: atomic
     - name: state
       type:
         namedType: dev.ticketflow.ticketflow.api.v1alpha1.Name
+    - name: votes
+      type:
+        list:
+          elementType:
+            namedType: dev.ticketflow.ticketflow.api.v1alpha1.Vote
+          elementRelationship: associative
+          keys:
+          - user
 - name: dev.ticketflow.ticketflow.api.v1alpha1.Hook
   map:
     fields:

@@ -20,6 +20,12 @@ type HistoryPositionApplyConfiguration struct {
 	Progress *apiv1alpha1.Progress `json:"progress,omitempty"`
 	// participants it waited for.
 	Participants *CurrentParticipantsApplyConfiguration `json:"participants,omitempty"`
+	// signers is who was to have it back while add-node was on.
+	Signers []apiv1alpha1.UserName `json:"signers,omitempty"`
+	// votes of an All state.
+	Votes []VoteApplyConfiguration `json:"votes,omitempty"`
+	// lastRunFailed says that the last script or hook run had failed.
+	LastRunFailed *bool `json:"lastRunFailed,omitempty"`
 }
 
 // HistoryPositionApplyConfiguration constructs a declarative configuration of the HistoryPosition type for use with
@@ -49,5 +55,36 @@ func (b *HistoryPositionApplyConfiguration) WithProgress(value apiv1alpha1.Progr
 // If called multiple times, the Participants field is set to the value of the last call.
 func (b *HistoryPositionApplyConfiguration) WithParticipants(value *CurrentParticipantsApplyConfiguration) *HistoryPositionApplyConfiguration {
 	b.Participants = value
+	return b
+}
+
+// WithSigners adds the given value to the Signers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Signers field.
+func (b *HistoryPositionApplyConfiguration) WithSigners(values ...apiv1alpha1.UserName) *HistoryPositionApplyConfiguration {
+	for i := range values {
+		b.Signers = append(b.Signers, values[i])
+	}
+	return b
+}
+
+// WithVotes adds the given value to the Votes field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Votes field.
+func (b *HistoryPositionApplyConfiguration) WithVotes(values ...*VoteApplyConfiguration) *HistoryPositionApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithVotes")
+		}
+		b.Votes = append(b.Votes, *values[i])
+	}
+	return b
+}
+
+// WithLastRunFailed sets the LastRunFailed field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastRunFailed field is set to the value of the last call.
+func (b *HistoryPositionApplyConfiguration) WithLastRunFailed(value bool) *HistoryPositionApplyConfiguration {
+	b.LastRunFailed = &value
 	return b
 }

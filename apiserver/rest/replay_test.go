@@ -1,0 +1,84 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gstruct"
+)
+
+// dataOf is ticket_data of a ticket's logs, oldest first.
+func dataOf(ticket, user string) []any {
+	GinkgoHelper()
+	logs := as(user).get(ticket + "/flowlogs?ticket_data=1&per_page=100").ok().(map[string]any)["value"].([]any)
+	out := make([]any, len(logs))
+	for i, log := range logs {
+		out[len(logs)-1-i] = log.(map[string]any)["ticket_data"]
+	}
+	return out
+}
+
+var _ = Describe("What clients of the older system know", func() {
+	It("has in a log's data the whole record as it then was", func() {
+		ticket := opened(as("lilei"), `{"workflow_id": 7, "transition_id": 71, "who": ["lilei", "guiji"]}`)
+		as("guiji").patch(ticket, `{"transition_id": 72}`).ok()
+		as("wangwu").post(ticket+"/deliver", `{"target_username": "admin"}`).ok()
+		as("admin").put(ticket+"/state", `{"state_id": 73}`).ok()
+		drawn := detail(ticket, "lilei")["participant"].(string)
+		as(drawn).post(ticket+"/add_node", `{"target_username": "zhangsan"}`).ok()
+
+		data := dataOf(ticket, "lilei")
+		record := detail(ticket, "lilei")
+		for _, key := range []string{"field_list", "creator_info", "state_info"} {
+			delete(record, key)
+		}
+		record["note"], record["who"], record["gmt_modified"] = nil, "lilei,guiji", data[4].(map[string]any)["gmt_modified"]
+		Expect(data[4]).To(Equal(record), "after the last entry it is what it is now")
+		Expect(data[0]).To(keys(Keys{
+			"relation": Equal("lilei,guiji,wangwu,zhangsan"), "multi_all_person": MatchJSON(`{"guiji": {}, "wangwu": {}, "zhangsan": {}}`),
+			"in_add_node": BeFalse(), "add_node_man": Equal(""), "script_run_last_result": BeTrue(),
+		}))
+		Expect(data[1]).To(keys(Keys{
+			"participant":      Equal("wangwu,zhangsan"),
+			"multi_all_person": MatchJSON(`{"guiji": {"transition_id": 72, "transition_name": "同意"}, "wangwu": {}, "zhangsan": {}}`),
+		}))
+		Expect(data[2]).To(keys(Keys{"relation": Equal("lilei,guiji,wangwu,zhangsan,admin"), "participant": Equal("admin,zhangsan")}))
+		Expect(data[3]).To(keys(Keys{"state_id": BeEquivalentTo(73), "multi_all_person": Equal("{}"), "act_state_id": BeEquivalentTo(1)}))
+		Expect(data[4]).To(keys(Keys{"in_add_node": BeTrue(), "add_node_man": Equal(drawn)}))
+	})
+
+	It("has in a log's data whether the last run failed", func() {
+		ticket := opened(as("lilei"), `{"workflow_id": 2, "transition_id": 21}`)
+		Eventually(func() any { return detail(ticket, "lilei")["script_run_last_result"] }).Should(BeFalse())
+		Expect(dataOf(ticket, "lilei")).To(HaveExactElements(
+			keys(Keys{"script_run_last_result": BeTrue()}), keys(Keys{"script_run_last_result": BeFalse()}),
+		))
+	})
+
+	It("gives a state that waits for sub-tickets to the robot", func() {
+		ticket := opened(as("lilei"), `{"workflow_id": 6, "transition_id": 61}`)
+		Expect(as("lilei").get(ticket + "/participant_info").ok()).To(Equal(map[string]any{
+			"participant_username_list": []any{"loonrobot"}, "participant_info_list": []any{},
+		}))
+	})
+
+	It("reads what a form says twice as a list", func() {
+		form := as("lilei").with("Content-Type", "application/x-www-form-urlencoded")
+		ticket := opened(form, "workflow_id=7&transition_id=71&who=wangwu&who=guiji")
+		Expect(dataOf(ticket, "lilei")).To(HaveExactElements(keys(Keys{"who": Equal("wangwu,guiji")})))
+		form.post("tickets", "workflow_id=7&workflow_id=1&transition_id=71").refused("BadParameter", "workflow_id")
+		form.post(ticket+"/comments", "suggestion=a&suggestion=b").refused("BadParameter", "suggestion")
+	})
+
+	It("shows what notices say where a workflow says nothing of it", func() {
+		templates := func(name string) any {
+			return as("admin").get("workflows?name=" + name).ok().(map[string]any)["value"].([]any)[0]
+		}
+		Expect(templates("votes")).To(keys(Keys{
+			"title_template": Equal("你有一个待办工单:{title}"), "content_template": Equal("标题:{title}, 创建时间:{gmt_created}"),
+		}))
+		Expect(templates("hooked")).To(keys(Keys{"title_template": Equal("待办: {title}"), "content_template": Equal("{title}")}))
+	})
+})
