@@ -32,6 +32,14 @@ demo: build kubernetes kubectl ## Walk through the README's example and check th
 test: kubernetes ## Run all tests, with the race detector, on a real kube-apiserver.
 	go test -race -timeout 20m ./...
 
+.PHONY: cluster-up
+cluster-up: ## Bring up a real Kubernetes node for tests, on this machine; takes root.
+	@hack/cluster/cluster.sh up
+
+.PHONY: cluster-down
+cluster-down: ## Take that node down, with all that it made.
+	@hack/cluster/cluster.sh down
+
 .PHONY: bench
 bench: build kubernetes ## Measure REST beside the raw kube-apiserver, in one table.
 	go run ./hack/bench
