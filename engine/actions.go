@@ -51,11 +51,11 @@ func (t *turn) deliver() *Refusal {
 }
 
 // handOver gives the actor's seat to the target where there are seats, else
-// the whole ticket.
+// the whole ticket, as an administrator does in any case.
 func (t *turn) handOver() {
 	votes := t.s.Status.Votes
 	mine := slices.IndexFunc(votes, func(v v1alpha1.Vote) bool { return v.User == t.actor })
-	if mine < 0 {
+	if mine < 0 || t.action.AsAdministrator {
 		t.assign(t.action.Target)
 		t.s.Status.Wanted = nil
 		return

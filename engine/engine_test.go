@@ -110,6 +110,8 @@ type walker struct {
 	now   time.Time
 	s     engine.Snapshot
 	n     int
+	// parent is the name of the parent ticket, if there is one.
+	parent v1alpha1.ObjectName
 }
 
 func newWalker(t testing.TB, workflow string) *walker {
@@ -124,6 +126,9 @@ func (w *walker) open(transition v1alpha1.Name, fields v1alpha1.JSONObject) *eng
 		WorkflowRef: v1alpha1.WorkflowReference{Name: "vpn"}, Creator: "lilei", By: portal(),
 		Title: "vpn申请", Transition: transition, Fields: fields,
 	}}
+	if w.parent != "" {
+		w.s.Spec.Parent = &v1alpha1.ParentReference{Name: w.parent}
+	}
 	next, refusal := engine.Open(w.graph, w.s, engine.Identities{ID: 17, SerialNumber: "loonflow_202605150001", Revision: "vpn-1"}, w.dir, w.now)
 	w.s = next
 	return refusal

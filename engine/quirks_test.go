@@ -69,6 +69,10 @@ func TestQuirks(t *testing.T) {
 			"force":   func(w *walker) { w.must("admin", v1alpha1.TicketAction{Type: v1alpha1.ActionSetState, State: "check"}) },
 			"retreat": func(w *walker) { w.must("lilei", do(v1alpha1.ActionRetreat)) },
 			"close":   func(w *walker) { w.must("admin", do(v1alpha1.ActionClose)) },
+			"delivery by an administrator who has a seat": func(w *walker) {
+				w.graph.Spec.Admins = []v1alpha1.UserName{"b2"}
+				w.must("b2", v1alpha1.TicketAction{Type: v1alpha1.ActionDeliver, Target: "other", AsAdministrator: true}).at("first", "other")
+			},
 			"delivery by an administrator": func(w *walker) {
 				w.must("admin", v1alpha1.TicketAction{Type: v1alpha1.ActionDeliver, Target: "other", AsAdministrator: true})
 			},

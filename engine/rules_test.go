@@ -130,6 +130,11 @@ func TestOpening(t *testing.T) {
 			}
 			w.dir.Opened = append(w.dir.Opened, opening("guiji", 0), opening("lilei", 2*time.Hour))
 		}, "submit", nil, engine.ReasonLimitReached, "no more than 3"},
+		"a limit of the workflow counts everybody's": {func(w *walker) {
+			w.graph.Spec.Creation = &v1alpha1.CreationRule{Limit: &v1alpha1.CreationLimit{Count: &three, Per: v1alpha1.LimitPerWorkflow}}
+			w.graph.Spec.Creation.Limit.Period.Duration = time.Hour
+			w.dir.Opened = append(w.dir.Opened, opening("guiji", 0), opening("wangwu", time.Minute), opening("b1", time.Hour))
+		}, "submit", nil, engine.ReasonLimitReached, "no more than 3"},
 		"nobody would act: the leader has left (Q33)": {func(w *walker) {
 			leader := w.dir.Users["zhangsan"]
 			leader.Active = false
