@@ -147,6 +147,7 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 	tickets := &ticket.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Graphs: compiled, Directory: people,
 		Counter: ids.NewCounter(mgr.GetClient(), o.SystemNamespace, used.highest),
+		Events:  mgr.GetEventRecorder("ticketflow-ticket"),
 		Clock:   clk, Location: location,
 	}
 	scripts := &script.Reconciler{

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,11 +34,11 @@ const (
 // begin looks after a ticket that is not open: it is opened, or refused for
 // good, or was refused before.
 func (r *Reconciler) begin(ctx context.Context, t *v1alpha1.Ticket) (reconcile.Result, error) {
+	if engine.Lost(t.Annotations, &t.Status) {
+		return r.lost(ctx, t)
+	}
 	if refused := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionOpened); refused != nil {
 		return r.collect(ctx, t, refused)
-	}
-	if _, stamped := t.Annotations[v1alpha1.AnnotationOpened]; stamped {
-		return r.lost(ctx, t)
 	}
 	w, refusal, err := r.workflow(ctx, t)
 	switch {
@@ -165,26 +166,32 @@ func (r *Reconciler) refuse(ctx context.Context, t *v1alpha1.Ticket, refusal *en
 
 // collect deletes a refused ticket once its reason could be read for a while.
 func (r *Reconciler) collect(ctx context.Context, t *v1alpha1.Ticket, refused *metav1.Condition) (reconcile.Result, error) {
-	if refused.Status != metav1.ConditionFalse {
-		return r.lost(ctx, t)
-	}
 	if left := collectAfter - r.Clock.Since(refused.LastTransitionTime.Time); left > 0 {
 		return reconcile.Result{RequeueAfter: left}, r.answer(ctx, t, "the ticket was never opened")
 	}
 	return reconcile.Result{}, client.IgnoreNotFound(r.Client.Delete(ctx, t, client.Preconditions{UID: &t.UID}))
 }
 
-// lost says that the ticket's status is gone. To open it again would give it
-// another id and forget what was decided.
+// lostMessage says what to do about a ticket whose status is gone.
+const lostMessage = "the ticket was opened before, but its status is gone; bring it back by `ticketflow import`, or delete the ticket (docs/backup.md)"
+
+// lost says that the ticket's status is gone. A restore writes it after the
+// ticket, so it is waited for a little.
 func (r *Reconciler) lost(ctx context.Context, t *v1alpha1.Ticket) (reconcile.Result, error) {
+	if left := settling - r.Clock.Since(t.CreationTimestamp.Time); left > 0 {
+		return reconcile.Result{RequeueAfter: left}, nil
+	}
 	s := snapshot(t)
 	s.Status = *t.Status.DeepCopy()
-	conditions.Set(r.Clock, &s.Status.Conditions, t.Generation, v1alpha1.ConditionReady, false,
-		v1alpha1.ReasonStatusLost, "the ticket was opened before, but its status is gone; restore it from a backup, or delete the ticket")
+	conditions.Set(r.Clock, &s.Status.Conditions, t.Generation, v1alpha1.ConditionReady, false, v1alpha1.ReasonStatusLost, lostMessage)
+	known := meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionReady)
 	if _, err := r.update(ctx, t, s); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{}, r.answer(ctx, t, "the ticket's status is lost")
+	if !known && r.Events != nil {
+		r.Events.Eventf(t, nil, corev1.EventTypeWarning, v1alpha1.ReasonStatusLost, "OpenTicket", "%s", lostMessage)
+	}
+	return reconcile.Result{}, r.answer(ctx, t, "the ticket's status is lost; an administrator has to bring it back")
 }
 
 // answer refuses the action pending on a ticket that takes none.

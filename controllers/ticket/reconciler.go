@@ -16,6 +16,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -61,6 +62,8 @@ type Reconciler struct {
 	Directory Directory
 	// Counter numbers new tickets.
 	Counter *ids.Counter
+	// Events are told of tickets that need a person; there may be no one to tell.
+	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Location is the time zone that serial numbers' days are in.

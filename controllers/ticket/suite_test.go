@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -39,6 +40,7 @@ var (
 	clk         *clocktesting.FakeClock
 	workflows   *workflow.Reconciler
 	tickets     *ticket.Reconciler
+	told        *events.FakeRecorder
 )
 
 func TestTicket(t *testing.T) {
@@ -80,7 +82,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Client: cached, Live: k8s, Graphs: compiled, Directory: people, Clock: clk,
 		Registry: ids.NewRegistry(k8s, fixtures.SystemNamespace, nil),
 	}
+	told = events.NewFakeRecorder(100)
 	tickets = &ticket.Reconciler{
+		Events: told,
 		Client: cached, Live: k8s, Graphs: compiled, Directory: people, Clock: clk, Location: time.UTC,
 		Counter: ids.NewCounter(k8s, fixtures.SystemNamespace, nil),
 	}

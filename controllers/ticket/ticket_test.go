@@ -90,9 +90,21 @@ var _ = Describe("opening", func() {
 		Expect(t.ManagedFields).To(BeEmpty(), "nobody tracks who set which field")
 		t.Status = v1alpha1.TicketStatus{}
 		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		clk.SetTime(t.CreationTimestamp.Time)
+		Expect(reconcile(ctx, t)).To(BeNumerically(">", 0), "a restore writes it a moment later")
+		Expect(t.Status.Conditions).To(BeEmpty())
+		clk.Step(time.Minute)
 		reconcile(ctx, t)
 		Expect(t.Status.ID).To(BeZero())
-		Expect(condition(t, v1alpha1.ConditionReady).Reason).To(Equal(v1alpha1.ReasonStatusLost))
+		ready := condition(t, v1alpha1.ConditionReady)
+		Expect(ready.Reason).To(Equal(v1alpha1.ReasonStatusLost))
+		Expect(ready.Message).To(ContainSubstring("ticketflow import"))
+		Expect(told.Events).To(Receive(And(HavePrefix("Warning StatusLost "), ContainSubstring("ticketflow import"))))
+		ask(ctx, t, v1alpha1.TicketAction{ID: "of-a-lost-one", Type: v1alpha1.ActionComment, Actor: "lilei", Comment: "?"})
+		reconcile(ctx, t)
+		Expect(outcome(t, "of-a-lost-one").Outcome).To(Equal(v1alpha1.ActionRefused))
+		Expect(t.Status.ID).To(BeZero())
+		Expect(told.Events).NotTo(Receive(), "it is said once")
 	})
 
 	It("keeps to the workflow's limit, however many ask at once", func(ctx SpecContext) {
