@@ -18,6 +18,7 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/internal/graphs"
+	"ticketflow.dev/ticketflow/internal/history"
 )
 
 // keepRecord writes a block of older history down, before the status that
@@ -69,7 +70,7 @@ func newRecord(t *v1alpha1.Ticket, id v1alpha1.WireID, previous string, moved []
 	return &v1alpha1.TicketRecord{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: t.Namespace,
-			Name:      recordName(t, first.Seq),
+			Name:      history.RecordName(t.Name, first.Seq),
 			Labels:    map[string]string{v1alpha1.LabelTicket: graphs.LabelValue(t.Name)},
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: v1alpha1.SchemeGroupVersion.String(),
@@ -131,7 +132,7 @@ func (r *Reconciler) previousHash(ctx context.Context, t *v1alpha1.Ticket, moved
 	}
 	// Blocks are of one length as a rule, so the record before has this name.
 	var before v1alpha1.TicketRecord
-	key := client.ObjectKey{Namespace: t.Namespace, Name: recordName(t, first-int64(len(moved)))}
+	key := client.ObjectKey{Namespace: t.Namespace, Name: history.RecordName(t.Name, first-int64(len(moved)))}
 	err := r.Live.Get(ctx, key, &before)
 	if err == nil && lastSeq(&before) == first-1 {
 		return before.Spec.LastHash, nil
@@ -152,20 +153,6 @@ func (r *Reconciler) previousHash(ctx context.Context, t *v1alpha1.Ticket, moved
 	}
 	// Somebody deleted it: the chain shows that, and the ticket goes on.
 	return "", nil
-}
-
-// maxTicketName is how long a ticket's name may be for its records to bear it:
-// with the number it must stay within the 253 characters of an object's name.
-const maxTicketName = 230
-
-// recordName is the name of the record that begins with an entry: the same
-// whoever writes it, so that it is written once.
-func recordName(t *v1alpha1.Ticket, firstSeq int64) string {
-	name := t.Name
-	if len(name) > maxTicketName {
-		name = graphs.LabelValue(name)
-	}
-	return fmt.Sprintf("%s-%d", name, firstSeq)
 }
 
 func lastSeq(record *v1alpha1.TicketRecord) int64 {

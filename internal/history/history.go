@@ -22,6 +22,19 @@ func ByLabel(t *v1alpha1.Ticket) client.ListOption {
 	return client.MatchingLabels{v1alpha1.LabelTicket: graphs.LabelValue(t.Name)}
 }
 
+// maxTicketName is how long a ticket's name may be for its records to bear it:
+// with the number it must stay within the 253 characters of an object's name.
+const maxTicketName = 230
+
+// RecordName is the name of a ticket's record that begins with an entry: the
+// same whoever writes it, so that it is written once.
+func RecordName(ticket string, firstSeq int64) string {
+	if len(ticket) > maxTicketName {
+		ticket = graphs.LabelValue(ticket)
+	}
+	return fmt.Sprintf("%s-%d", ticket, firstSeq)
+}
+
 // Recorded are the entries that a ticket's records have and its status does not,
 // oldest first. Which are the ticket's records, the option says.
 func Recorded(ctx context.Context, from client.Reader, t *v1alpha1.Ticket, which client.ListOption) ([]v1alpha1.HistoryEntry, error) {

@@ -4,6 +4,7 @@
 package ids
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -14,16 +15,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
 
+// CounterName is the ConfigMap that says how far tickets have been counted.
+const CounterName = "ticketflow-counters"
+
 const (
-	counterName = "ticketflow-counters"
-	ticketKey   = "tickets"
-	serialKey   = "serial_"
-	dayFormat   = "20060102"
+	ticketKey = "tickets"
+	serialKey = "serial_"
+	dayFormat = "20060102"
+	// annotationOrigin names the installation that began to count.
+	annotationOrigin = "ticketflow.dev/origin"
 
 	// block is how many numbers are reserved at once: a crash loses at most
 	// these, a write is needed only for every so many tickets.
@@ -117,13 +123,16 @@ func (c *Counter) reserve(ctx context.Context, key, beginning string, first bool
 
 func (c *Counter) tryReserve(ctx context.Context, key string, floor int64) (*span, error) {
 	counters := &corev1.ConfigMap{}
-	err := c.client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: counterName}, counters)
+	err := c.client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: CounterName}, counters)
 	if client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}
 	missing := apierrors.IsNotFound(err)
 	if missing {
-		counters = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: counterName}}
+		counters = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: CounterName}}
+	}
+	if counters.Annotations[annotationOrigin] == "" {
+		metav1.SetMetaDataAnnotation(&counters.ObjectMeta, annotationOrigin, string(cmp.Or(counters.UID, uuid.NewUUID())))
 	}
 	if counters.Data == nil {
 		counters.Data = map[string]string{}

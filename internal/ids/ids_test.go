@@ -185,3 +185,92 @@ var _ = Describe("the counter", func() {
 		Expect(counters.Data).To(HaveLen(1))
 	})
 })
+
+var _ = Describe("ids carried to another cluster", func() {
+	day := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	shards := func(ctx context.Context, ns string) []corev1.ConfigMap {
+		GinkgoHelper()
+		var all corev1.ConfigMapList
+		Expect(k8s.List(ctx, &all, ids.ShardsOf(ns)...)).To(Succeed())
+		return all.Items
+	}
+	merge := func(ctx context.Context, from, to string) error {
+		GinkgoHelper()
+		for _, shard := range shards(ctx, from) {
+			if err := ids.MergeRegistry(ctx, k8s, to, &shard); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+
+	It("are kept, those given up too, and again if it is done again", func(ctx SpecContext) {
+		from, to := newNamespace(ctx), newNamespace(ctx)
+		there := ids.NewRegistry(k8s, from, nil)
+		_, err := there.Assign(ctx, ids.Users, claims("gone", "a"))
+		Expect(err).NotTo(HaveOccurred())
+		given, err := there.Assign(ctx, ids.Users, []ids.Claim{{Name: "gone", Want: 5}, {Name: "b", Want: 90000}})
+		Expect(err).NotTo(HaveOccurred())
+		for range 2 {
+			Expect(merge(ctx, from, to)).To(Succeed())
+			Expect(shards(ctx, to)).To(HaveLen(len(shards(ctx, from))))
+		}
+		here, err := ids.NewRegistry(k8s, to, nil).Assign(ctx, ids.Users, claims("b", "gone", "new", "a"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(here).To(And(HaveKeyWithValue("b", given["b"]), HaveKeyWithValue("gone", given["gone"])))
+		Expect(here["new"]).To(BeNumerically(">", here["a"]))
+	})
+
+	It("count for a process that had read the registry before", func(ctx SpecContext) {
+		from, to := newNamespace(ctx), newNamespace(ctx)
+		given, err := ids.NewRegistry(k8s, from, nil).Assign(ctx, ids.Users, []ids.Claim{{Name: "far", Want: 20001}})
+		Expect(err).NotTo(HaveOccurred())
+		running := ids.NewRegistry(k8s, to, nil)
+		_, err = running.Assign(ctx, ids.Users, claims("here"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(merge(ctx, from, to)).To(Succeed())
+		_, err = running.Assign(ctx, ids.Users, claims("far"))
+		Expect(ids.IsConflict(err)).To(BeTrue(), "%v", err)
+		Expect(running.Assign(ctx, ids.Users, claims("far"))).To(Equal(given))
+	})
+
+	It("are refused, all by name, where they belong to others", func(ctx SpecContext) {
+		from, to := newNamespace(ctx), newNamespace(ctx)
+		_, err := ids.NewRegistry(k8s, from, nil).Assign(ctx, ids.Users, []ids.Claim{{Name: "a", Want: 1}, {Name: "b", Want: 2}})
+		Expect(err).NotTo(HaveOccurred())
+		_, err = ids.NewRegistry(k8s, to, nil).Assign(ctx, ids.Users, []ids.Claim{{Name: "x", Want: 1}, {Name: "b", Want: 7}})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(merge(ctx, from, to)).To(MatchError(And(
+			ContainSubstring("the id 1 of users belongs to x here and to a there"),
+			ContainSubstring("users b has the id 7 here and 2 there"))))
+	})
+
+	It("are not given again to tickets, nor are serial numbers", func(ctx SpecContext) {
+		from, to := newNamespace(ctx), newNamespace(ctx)
+		there := ids.NewCounter(k8s, from, nil)
+		last, err := there.Ticket(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		numbers, err := ids.ReadNumbers(ctx, k8s, from)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(numbers.Origin).NotTo(BeEmpty())
+		numbers.Note(700, "hr_x_202611230041")
+		for range 2 {
+			Expect(ids.RaiseCounters(ctx, k8s, to, numbers)).To(Succeed())
+		}
+		here := ids.NewCounter(k8s, to, nil)
+		Expect(here.Ticket(ctx)).To(And(BeNumerically(">", last), BeEquivalentTo(701)))
+		Expect(here.Serial(ctx, "hr_x", day)).To(Equal("hr_x_202611230042"))
+		Expect(ids.RaiseCounters(ctx, k8s, to, numbers)).To(Succeed(), "it is the same installation")
+	})
+
+	It("are refused where tickets were counted from elsewhere", func(ctx SpecContext) {
+		from, to := newNamespace(ctx), newNamespace(ctx)
+		for _, ns := range []string{from, to} {
+			_, err := ids.NewCounter(k8s, ns, nil).Ticket(ctx)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		numbers, err := ids.ReadNumbers(ctx, k8s, from)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(ids.RaiseCounters(ctx, k8s, to, numbers)).To(MatchError(ids.ErrForeign))
+	})
+})

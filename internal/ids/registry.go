@@ -5,9 +5,8 @@ package ids
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,7 +65,12 @@ func (r *Registry) Assign(ctx context.Context, kind Kind, claims []Claim) (map[s
 		return nil, err
 	}
 	answer, fresh, err := b.settle(kind, claims)
-	if err != nil {
+	if err != nil || len(fresh) == 0 {
+		return answer, err
+	}
+	// Others write seldom, but an import does: what it entered counts.
+	if err := r.current(ctx, kind, b); err != nil {
+		delete(r.books, kind)
 		return nil, err
 	}
 	if err := r.record(ctx, kind, b, fresh); err != nil {
@@ -130,25 +134,36 @@ func (r *Registry) record(ctx context.Context, kind Kind, b *book, fresh map[str
 	if len(fresh) == 0 {
 		return nil
 	}
-	changed := map[v1alpha1.WireID]*corev1.ConfigMap{}
-	set := func(id v1alpha1.WireID, value string) {
-		shard := id / perShard
-		if changed[shard] == nil {
-			changed[shard] = r.shard(kind, shard, b.shards[shard])
-		}
-		changed[shard].Data[strconv.FormatInt(int64(id), 10)] = value
-	}
+	owners := map[v1alpha1.WireID]string{}
 	for name, id := range fresh {
 		if old := b.byName[name]; old != 0 {
-			set(old, retired+name)
+			owners[old] = retired + name
 		}
-		set(id, name)
+		owners[id] = name
 	}
-	for _, shard := range slices.Sorted(maps.Keys(changed)) {
-		if err := r.write(ctx, changed[shard]); err != nil {
-			return fmt.Errorf("record %s ids: %w", kind, err)
+	return r.enter(ctx, kind, b, owners)
+}
+
+// errStale says that somebody else has written the registry.
+var errStale = apierrors.NewConflict(corev1.Resource("configmaps"), "ticketflow-ids", errors.New("others have entered ids"))
+
+// current is nil if a book shows all that is written down.
+func (r *Registry) current(ctx context.Context, kind Kind, b *book) error {
+	shards := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"}}
+	if err := r.client.List(ctx, &shards, client.InNamespace(r.namespace), client.MatchingLabels{labelKind: string(kind)}); err != nil {
+		return fmt.Errorf("look for other writers of %s ids: %w", kind, err)
+	}
+	versions := map[string]string{}
+	for _, shard := range b.shards {
+		versions[shard.Name] = shard.ResourceVersion
+	}
+	for i := range shards.Items {
+		if versions[shards.Items[i].Name] != shards.Items[i].ResourceVersion {
+			return errStale
 		}
-		b.take(shard, changed[shard])
+	}
+	if len(versions) != len(shards.Items) {
+		return errStale
 	}
 	return nil
 }
