@@ -66,7 +66,7 @@ type userDepartment struct {
 }
 
 func (r *request) user(u *v1alpha1.User) wireUser {
-	created := u.CreationTimestamp
+	created := directory.CreatedAt(u)
 	out := wireUser{
 		ID: u.Status.ID, Username: directory.UserName(u), Alias: directory.DisplayName(u), Email: u.Spec.Email, Phone: u.Spec.Phone,
 		IsActive: u.Spec.Active == nil || *u.Spec.Active, IsAdmin: u.Spec.Administrator,
@@ -140,7 +140,7 @@ func (a *API) listUserRoles(r *request) (answer, error) {
 	name, items := v1alpha1.UserName(directory.UserName(users[at])), []userRole{}
 	for _, role := range a.backend.UserRoles(r.Context()) {
 		if slices.Contains(role.Spec.Members, name) && r.found(directory.RoleDisplayName(role), role.Spec.Description) {
-			created := role.CreationTimestamp
+			created := directory.CreatedAt(role)
 			items = append(items, userRole{
 				ID: role.Status.ID, Name: directory.RoleDisplayName(role), Description: role.Spec.Description,
 				Label: role.Spec.Label, GmtCreated: r.render.wire.Time(&created),
@@ -229,7 +229,7 @@ func (a *API) listScripts(r *request) (answer, error) {
 		if !r.found(s.Name, s.Spec.Description) {
 			continue
 		}
-		created := s.CreationTimestamp
+		created := directory.CreatedAt(s)
 		items = append(items, wireScript{
 			ID: s.Status.ID, Name: s.Name, Description: s.Spec.Description, SavedName: directory.ScriptFileName(s),
 			IsActive: s.Spec.Active == nil || *s.Spec.Active, GmtCreated: r.render.wire.Time(&created),

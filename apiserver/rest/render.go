@@ -181,7 +181,7 @@ type approver struct {
 }
 
 func (r *Renderer) authorship(o metav1.Object) authorship {
-	created := o.GetCreationTimestamp()
+	created := directory.CreatedAt(o)
 	return authorship{GmtCreated: r.wire.Time(&created), GmtModified: r.wire.Time(&created)}
 }
 

@@ -43,7 +43,7 @@ func (r *Renderer) state(ctx context.Context, w *v1alpha1.Workflow, graph *engin
 		DistributeTypeID: distributionNumbers[state.Distribution], Label: state.Label,
 	}
 	if w != nil {
-		created := w.CreationTimestamp
+		created := directory.CreatedAt(w)
 		out.GmtCreated, out.GmtModified = r.wire.Time(&created), r.wire.Time(&created)
 	}
 	return out

@@ -13,6 +13,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/wire"
 )
 
@@ -62,7 +63,7 @@ type wireWorkflow struct {
 }
 
 func (r *Renderer) workflow(ctx context.Context, w *v1alpha1.Workflow) wireWorkflow {
-	created := w.CreationTimestamp
+	created := directory.CreatedAt(w)
 	out := wireWorkflow{
 		ID: w.Status.ID, Name: cmp.Or(w.Spec.DisplayName, w.Name), Description: w.Spec.Description,
 		ViewPermissionCheck: w.Spec.Visibility != v1alpha1.VisibilityEveryone,

@@ -3,7 +3,8 @@
 
 // Command ticketflow is all of Ticketflow in one program: `up` brings up a
 // control plane of its own with everything on it; `manager` and `apiserver` are
-// the two parts, for a control plane that is there.
+// the two parts, for a control plane that is there; `export` and `import` carry
+// everything to another one.
 package main
 
 import (
@@ -28,7 +29,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(upCommand(), managerCommand(), apiserverCommand())
+	root.AddCommand(upCommand(), managerCommand(), apiserverCommand(), exportCommand(), importCommand())
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		fmt.Fprintln(os.Stderr, "ticketflow:", err)
 		os.Exit(1)

@@ -5,6 +5,7 @@ package directory
 
 import (
 	"cmp"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,10 +59,22 @@ func Counts(conditions []metav1.Condition) bool {
 	return true
 }
 
+// AnnotationCreated on a definition that came from another cluster says when it
+// was made there.
+const AnnotationCreated = "ticketflow.dev/created"
+
+// CreatedAt is when a definition was made, wherever that was.
+func CreatedAt(o metav1.Object) metav1.Time {
+	if at, err := time.Parse(time.RFC3339, o.GetAnnotations()[AnnotationCreated]); err == nil {
+		return metav1.NewTime(at)
+	}
+	return o.GetCreationTimestamp()
+}
+
 // Precedes says which of two objects came first: the older one, by name where
 // they are of an age.
 func Precedes(a, b metav1.Object) bool {
-	at, bt := a.GetCreationTimestamp(), b.GetCreationTimestamp()
+	at, bt := CreatedAt(a), CreatedAt(b)
 	if !at.Equal(&bt) {
 		return at.Before(&bt)
 	}

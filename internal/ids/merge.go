@@ -65,15 +65,23 @@ func ReadNumbers(ctx context.Context, from client.Reader, namespace string) (Num
 	if err != nil {
 		return Numbers{}, fmt.Errorf("read the counters: %w", err)
 	}
-	n := Numbers{Origin: originOf(&counters), Highest: map[string]int64{}}
+	n := Numbers{Origin: originOf(&counters)}
+	return n, n.NoteCounters(&counters)
+}
+
+// NoteCounters takes in how far counters have come.
+func (n *Numbers) NoteCounters(counters *corev1.ConfigMap) error {
+	if n.Highest == nil {
+		n.Highest = map[string]int64{}
+	}
 	for key, text := range counters.Data {
 		number, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return Numbers{}, fmt.Errorf("the counter %s holds %q: %w", key, text, err)
+			return fmt.Errorf("the counter %s holds %q: %w", key, text, err)
 		}
-		n.Highest[key] = number
+		n.Highest[key] = max(n.Highest[key], number)
 	}
-	return n, nil
+	return nil
 }
 
 // originOf is which installation began to count.
@@ -134,6 +142,12 @@ func raise(ctx context.Context, c client.Client, namespace string, n Numbers) er
 // ShardsOf selects the ConfigMaps that remember which id belongs to what.
 func ShardsOf(namespace string) []client.ListOption {
 	return []client.ListOption{client.InNamespace(namespace), client.HasLabels{labelKind}}
+}
+
+// IsShard says whether a ConfigMap is one of those.
+func IsShard(o metav1.Object) bool {
+	_, ok := o.GetLabels()[labelKind]
+	return ok
 }
 
 // MergeRegistry enters what another registry's shard knows into this one's. It
