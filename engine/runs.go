@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
 
@@ -16,6 +18,13 @@ import (
 const (
 	timerComment    = "定时器流转"
 	childrenComment = "所有子工单处理完毕，自动流转"
+)
+
+// How long to wait before a failed script is run again by itself: each pause is
+// twice as long as the one before.
+const (
+	firstPause   = 2 * time.Second
+	longestPause = time.Minute
 )
 
 // Due says which command falls due by itself, if one does, and when to ask
@@ -76,6 +85,7 @@ func (t *turn) runFinished() *Refusal {
 	run := *t.s.Status.Run
 	if run.Phase == v1alpha1.RunFailed {
 		t.runFailed(run.Message)
+		t.repeat()
 		return nil
 	}
 	if t.waitsForCallback() {
@@ -110,6 +120,24 @@ func (t *turn) runFailed(message string) {
 		entry.Transition = chosen.Name
 	}
 	t.record(entry)
+}
+
+// repeat asks for another attempt at a failed run, as the script's retries allow.
+func (t *turn) repeat() {
+	last := *t.s.Status.Wanted
+	script, ok := t.dir.Script(t.s.Namespace, string(t.s.Status.Participants.Script))
+	if t.s.Status.Participants.Kind != v1alpha1.ParticipantsScript || !ok || !Repeats(&last, script) {
+		return
+	}
+	t.want(last.Attempt+1, last.RequestedBy)
+	pause := min(firstPause<<last.Repetition, longestPause)
+	at := metav1.NewTime(t.now.Add(pause))
+	t.s.Status.Wanted.Repetition, t.s.Status.Wanted.NotBefore = last.Repetition+1, &at
+}
+
+// Repeats says whether a run, should it fail, is repeated by itself.
+func Repeats(wanted *v1alpha1.WantedRun, script Script) bool {
+	return script.Active && wanted.Repetition < script.Retries
 }
 
 func (t *turn) runEntry(script, hook v1alpha1.HistoryAction, message string) v1alpha1.HistoryEntry {

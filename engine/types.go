@@ -98,6 +98,8 @@ type Script struct {
 	Name     string
 	FileName string
 	Active   bool
+	// Retries is how often a failed run is repeated by itself.
+	Retries int32
 }
 
 // ParentTicket is what the engine needs to know of a parent ticket.

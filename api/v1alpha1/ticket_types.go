@@ -448,6 +448,15 @@ type WantedRun struct {
 	// +kubebuilder:validation:MaxLength=120
 	RequestedBy string `json:"requestedBy,omitempty"`
 
+	// repetition counts the attempts that were made by themselves, as the
+	// script's retries allow, since somebody or the state asked for a run.
+	// +optional
+	Repetition int32 `json:"repetition,omitempty"`
+
+	// notBefore is when a repetition is to be made.
+	// +optional
+	NotBefore *metav1.Time `json:"notBefore,omitempty"`
+
 	// noted says that a hook took the call and the ticket waits for it to call back.
 	// +optional
 	Noted bool `json:"noted,omitempty"`

@@ -202,6 +202,7 @@ func (d *Directory) Script(namespace, name string) (engine.Script, bool) {
 		Name:     found.Name,
 		FileName: ScriptFileName(&found),
 		Active:   ptr.Deref(found.Spec.Active, true),
+		Retries:  found.Spec.Retries,
 	}, true
 }
 

@@ -1302,9 +1302,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: attempt
       type:
         scalar: numeric
+    - name: notBefore
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: noted
       type:
         scalar: boolean
+    - name: repetition
+      type:
+        scalar: numeric
     - name: requestedBy
       type:
         scalar: string

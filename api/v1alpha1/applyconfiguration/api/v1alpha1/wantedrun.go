@@ -5,6 +5,10 @@
 
 package v1alpha1
 
+import (
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // WantedRunApplyConfiguration represents a declarative configuration of the WantedRun type for use
 // with apply.
 //
@@ -16,6 +20,11 @@ type WantedRunApplyConfiguration struct {
 	Attempt *int32 `json:"attempt,omitempty"`
 	// requestedBy is loonrobot, or <user>_retry: what a script sees as action_from.
 	RequestedBy *string `json:"requestedBy,omitempty"`
+	// repetition counts the attempts that were made by themselves, as the
+	// script's retries allow, since somebody or the state asked for a run.
+	Repetition *int32 `json:"repetition,omitempty"`
+	// notBefore is when a repetition is to be made.
+	NotBefore *v1.Time `json:"notBefore,omitempty"`
 	// noted says that a hook took the call and the ticket waits for it to call back.
 	Noted *bool `json:"noted,omitempty"`
 }
@@ -47,6 +56,22 @@ func (b *WantedRunApplyConfiguration) WithAttempt(value int32) *WantedRunApplyCo
 // If called multiple times, the RequestedBy field is set to the value of the last call.
 func (b *WantedRunApplyConfiguration) WithRequestedBy(value string) *WantedRunApplyConfiguration {
 	b.RequestedBy = &value
+	return b
+}
+
+// WithRepetition sets the Repetition field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Repetition field is set to the value of the last call.
+func (b *WantedRunApplyConfiguration) WithRepetition(value int32) *WantedRunApplyConfiguration {
+	b.Repetition = &value
+	return b
+}
+
+// WithNotBefore sets the NotBefore field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NotBefore field is set to the value of the last call.
+func (b *WantedRunApplyConfiguration) WithNotBefore(value v1.Time) *WantedRunApplyConfiguration {
+	b.NotBefore = &value
 	return b
 }
 
