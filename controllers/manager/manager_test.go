@@ -5,7 +5,9 @@ package manager_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -77,6 +79,42 @@ var _ = Describe("a ticket's life", func() {
 		inState(ctx, ticket, "confirm")
 		Expect(ticket.Status.LastRunFailed).To(BeFalse())
 		Expect(ticket.Status.Fields).To(HaveKeyWithValue("account", "guiji_retry"))
+	})
+
+	It("has each attempt of a script that is repeated in its history", func(ctx SpecContext) {
+		ns := newNamespace(ctx)
+		script := fixtures.Grant(ns, "import os, sys; sys.exit('no luck with ' + os.environ['TICKETFLOW_RUN'])")
+		script.Spec.Retries = 1
+		ticket := fixtures.Ticket(ns, "vpn-1")
+		create(ctx, fixtures.Workflow(ns), script, ticket)
+		toGrant(ctx, ticket)
+		Eventually(get(ctx, ticket)).Should(HaveField("Status.LastRunFailed", BeTrue()))
+		Expect(ticket.Status.Wanted.Attempt).To(BeEquivalentTo(2))
+		var failures []v1alpha1.HistoryEntry
+		for _, entry := range ticket.Status.History {
+			if entry.Action == v1alpha1.HistoryScriptFailed {
+				failures = append(failures, entry)
+			}
+		}
+		Expect(failures).To(HaveLen(2))
+		Expect(failures[0].Comment).NotTo(Equal(failures[1].Comment), "each has a name of its own")
+		Expect(failures[1].Time.Sub(failures[0].Time.Time)).To(BeNumerically(">=", time.Second))
+	})
+
+	It("ends its script when it is deleted", func(ctx SpecContext) {
+		ns := newNamespace(ctx)
+		mark := GinkgoT().TempDir() + "/ran"
+		ticket := fixtures.Ticket(ns, "vpn-1")
+		create(ctx, fixtures.Workflow(ns), fixtures.Grant(ns, fmt.Sprintf("import os, time; open(%q, 'w').write(str(os.getpid())); time.sleep(300)", mark)), ticket)
+		toGrant(ctx, ticket)
+		var pid []byte
+		Eventually(func() ([]byte, error) {
+			var err error
+			pid, err = os.ReadFile(mark)
+			return pid, err
+		}).ShouldNot(BeEmpty())
+		Expect(k8s.Delete(ctx, ticket)).To(Succeed())
+		Eventually("/proc/" + string(pid)).ShouldNot(BeADirectory())
 	})
 
 	It("has a failed run that says so where its script is inactive or missing", func(ctx SpecContext) {

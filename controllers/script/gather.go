@@ -5,6 +5,8 @@ package script
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -42,6 +44,8 @@ func (r *Reconciler) gather(ctx context.Context, t *v1alpha1.Ticket) (task Task,
 	if task.Source, why, err = r.source(ctx, script); why != "" || err != nil {
 		return Task{}, why, err
 	}
+	sum := sha256.Sum256([]byte(task.Source))
+	task.SourceHash = hex.EncodeToString(sum[:])
 	task.Env, why, err = r.env(ctx, script)
 	return task, why, err
 }

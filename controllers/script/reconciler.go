@@ -1,15 +1,15 @@
 // Copyright The Ticketflow Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package script runs the script that a ticket waits for, and reports in
-// status.run what became of it. What is to run follows from the ticket's
-// status alone, so a run that a crash cut off is run again: at least once.
+// Package script has the script run that a ticket waits for, and reports in
+// status.run what became of it. What is to run follows from the ticket's status
+// alone, so a crash at any point loses nothing: a run is started under a name
+// that follows from ticket, visit and attempt, and found again by it.
 package script
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,12 +32,11 @@ import (
 )
 
 const (
-	// workers is how many scripts run at once.
+	// workers is how many tickets are looked after at once. None waits for a
+	// script to end.
 	workers = 8
-	// firstPause is how long to wait before a failed run is repeated; each
-	// further pause is twice as long, up to longestPause.
-	firstPause   = time.Second
-	longestPause = 30 * time.Second
+	// soon is when to look again at a run that was just started.
+	soon = 2 * time.Second
 )
 
 // Reconciler runs scripts.
@@ -50,7 +50,7 @@ type Reconciler struct {
 	// Events are told of runs that failed; there may be no one to tell.
 	Events events.EventRecorder
 	// Clock tells the time.
-	Clock clock.Clock
+	Clock clock.PassiveClock
 }
 
 // +kubebuilder:rbac:groups=ticketflow.dev,resources=tickets;scripts,verbs=get;list;watch
@@ -59,32 +59,49 @@ type Reconciler struct {
 
 // Register adds the reconciler to a manager.
 func (r *Reconciler) Register(mgr ctrl.Manager) error {
-	waiting := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+	concerned := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 		t, ok := o.(*v1alpha1.Ticket)
-		return ok && wanted(t) != nil
+		return ok && concerns(t)
 	}))
-	err := ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("script").
-		For(&v1alpha1.Ticket{}, waiting).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Complete(reconcile.AsReconciler[*v1alpha1.Ticket](mgr.GetClient(), r))
-	if err != nil {
+		For(&v1alpha1.Ticket{}, concerned).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
+	if err := r.Runner.Watch(mgr, b); err != nil {
+		return fmt.Errorf("register script: %w", err)
+	}
+	if err := b.Complete(reconcile.AsReconciler[*v1alpha1.Ticket](mgr.GetClient(), r)); err != nil {
 		return fmt.Errorf("register script: %w", err)
 	}
 	return nil
 }
 
+// concerns says whether there is anything to do for a ticket.
+func concerns(t *v1alpha1.Ticket) bool {
+	return t.DeletionTimestamp.IsZero() && (wanted(t) != nil || stray(t))
+}
+
 // wanted is the script run that a ticket asks for and that has not ended.
 func wanted(t *v1alpha1.Ticket) *v1alpha1.WantedRun {
-	if !t.DeletionTimestamp.IsZero() {
-		return nil
-	}
 	return engine.RunWanted(&t.Status, v1alpha1.ParticipantsScript)
 }
 
-// Reconcile runs the script that the ticket asks for, to its end.
+// begun says whether the run that is wanted was reported as running.
+func begun(t *v1alpha1.Ticket, want *v1alpha1.WantedRun) bool {
+	run := t.Status.Run
+	return run != nil && want != nil && run.Visit == want.Visit && run.Attempt == want.Attempt
+}
+
+// stray says that a run goes on although the ticket has left it behind.
+func stray(t *v1alpha1.Ticket) bool {
+	run := t.Status.Run
+	return run != nil && run.Phase == v1alpha1.RunRunning && t.Status.Participants.Kind != v1alpha1.ParticipantsHook && !begun(t, wanted(t))
+}
+
+// Reconcile starts the run that the ticket asks for, if its time has come, or
+// takes note of how it stands.
 func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (reconcile.Result, error) {
-	if wanted(cached) == nil {
+	if !concerns(cached) {
 		return reconcile.Result{}, nil
 	}
 	// The cache may not show yet that the run has ended: it must not be
@@ -93,67 +110,97 @@ func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (re
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), t); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	want := wanted(t)
-	if want == nil || t.UID != cached.UID {
+	if t.UID != cached.UID || !concerns(t) {
 		return reconcile.Result{}, nil
 	}
+	want := wanted(t)
+	switch {
+	case stray(t):
+		return reconcile.Result{}, r.finish(ctx, t, *t.Status.Run, Result{Message: "it was ended, since the ticket had gone on without it"})
+	case begun(t, want):
+		return r.follow(ctx, t, want)
+	}
+	if pause := ptr.Deref(want.NotBefore, metav1.Time{}).Sub(r.Clock.Now()); pause > 0 {
+		return reconcile.Result{RequeueAfter: pause}, nil
+	}
+	return r.begin(ctx, t, want)
+}
+
+// begin starts a run and then reports that. If a crash comes between the two,
+// the run is found the next time; once it was reported, one that is not there
+// was taken away.
+func (r *Reconciler) begin(ctx context.Context, t *v1alpha1.Ticket, want *v1alpha1.WantedRun) (reconcile.Result, error) {
 	started := metav1.NewTime(r.Clock.Now())
 	run := v1alpha1.Run{
 		Visit: want.Visit, Attempt: want.Attempt, Name: runs.Name(t.UID, want.Visit, want.Attempt),
 		Phase: v1alpha1.RunRunning, StartedAt: &started,
 	}
+	task, why, err := r.gather(ctx, t)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if why == "" {
+		task.Name, task.RequestedBy, run.SourceHash = run.Name, want.RequestedBy, task.SourceHash
+		if why, err = r.Runner.Start(ctx, task); err != nil {
+			return reconcile.Result{}, fmt.Errorf("start the script: %w", err)
+		}
+	}
+	if why != "" {
+		return reconcile.Result{}, r.finish(ctx, t, run, Result{Message: why})
+	}
+	log.FromContext(ctx).V(1).Info("Started a script", "run", run.Name)
 	if err := runs.Report(ctx, r.Client, t, run); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	result, source, err := r.run(ctx, t, want, run.Name)
-	if err != nil && ctx.Err() != nil {
-		log.FromContext(ctx).Info("Left a run that a shutdown cut off to be run again", "run", run.Name)
-		return reconcile.Result{}, nil
-	}
+	return reconcile.Result{RequeueAfter: soon}, nil
+}
+
+// follow looks at a run that was started.
+func (r *Reconciler) follow(ctx context.Context, t *v1alpha1.Ticket, want *v1alpha1.WantedRun) (reconcile.Result, error) {
+	run := *t.Status.Run
+	standing, err := r.Runner.Observe(ctx, t, run.Name)
 	if err != nil {
-		return reconcile.Result{}, fmt.Errorf("run the script: %w", err)
+		return reconcile.Result{}, fmt.Errorf("look at the script: %w", err)
 	}
+	if !standing.Known {
+		return r.begin(ctx, t, want)
+	}
+	if standing.Result == nil {
+		return reconcile.Result{RequeueAfter: cmp.Or(standing.Again, soon)}, nil
+	}
+	return reconcile.Result{}, r.finish(ctx, t, run, *standing.Result)
+}
+
+// finish reports what became of a run, and lets go of it.
+func (r *Reconciler) finish(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.Run, result Result) error {
 	finished := metav1.NewTime(r.Clock.Now())
-	run.FinishedAt, run.Message, run.Fields, run.SourceHash = &finished, result.Message, result.Fields, source
-	run.Phase = v1alpha1.RunFailed
+	run.FinishedAt, run.Message, run.Fields, run.Phase = &finished, result.Message, result.Fields, v1alpha1.RunFailed
 	if result.Succeeded {
 		run.Phase = v1alpha1.RunSucceeded
 	}
 	log.FromContext(ctx).V(1).Info("Ran a script", "run", run.Name, "phase", run.Phase)
 	if err := runs.Report(ctx, r.Client, t, run); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+		return client.IgnoreNotFound(err)
 	}
-	if r.Events != nil && run.Phase == v1alpha1.RunFailed {
+	if r.Events != nil && !result.Succeeded && r.needsSomebody(ctx, t, run) {
 		r.Events.Eventf(t, nil, corev1.EventTypeWarning, v1alpha1.ReasonRunFailed, "RunScript",
 			"Script %s failed in state %s, see status.run; retry it, or move the ticket on by hand", t.Status.Participants.Script, t.Status.State)
 	}
-	return reconcile.Result{}, nil
+	if err := r.Runner.Drop(ctx, t, run.Name); err != nil {
+		return fmt.Errorf("let go of the script: %w", err)
+	}
+	return nil
 }
 
-// run runs the script, as often as its retries allow. The error says that it
-// did not come to an end; a script that cannot be run is a failed run.
-func (r *Reconciler) run(ctx context.Context, t *v1alpha1.Ticket, want *v1alpha1.WantedRun, name string) (Result, string, error) {
-	task, why, err := r.gather(ctx, t)
-	if err != nil {
-		return Result{}, "", err
+// needsSomebody says whether a failed run is one that the ticket waits for, and
+// that is not repeated by itself.
+func (r *Reconciler) needsSomebody(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.Run) bool {
+	want := wanted(t)
+	if want == nil || want.Visit != run.Visit || want.Attempt != run.Attempt {
+		return false
 	}
-	if why != "" {
-		return Result{Message: why}, "", nil
-	}
-	task.Name, task.RequestedBy = name, want.RequestedBy
-	sum := sha256.Sum256([]byte(task.Source))
-	hash := hex.EncodeToString(sum[:])
-	pause := firstPause
-	for try := int32(0); ; try++ {
-		result, err := r.Runner.Run(ctx, task)
-		if err != nil || result.Succeeded || try >= task.Script.Spec.Retries {
-			return result, hash, err
-		}
-		select {
-		case <-ctx.Done():
-			return Result{}, "", ctx.Err()
-		case <-r.Clock.After(pause):
-		}
-		pause = min(2*pause, longestPause)
-	}
+	var found v1alpha1.Script
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: t.Namespace, Name: string(t.Status.Participants.Script)}, &found)
+	script := engine.Script{Active: ptr.Deref(found.Spec.Active, true), Retries: found.Spec.Retries}
+	return err != nil || !engine.Repeats(want, script)
 }

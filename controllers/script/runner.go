@@ -7,13 +7,15 @@ import (
 	"context"
 	"time"
 
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
 
 // Task is one run of a script.
 type Task struct {
-	// Name of the run: hashed from ticket UID, visit and attempt. Whatever is
-	// left of an earlier try of the same name is ended first.
+	// Name of the run: hashed from ticket UID, visit and attempt.
 	Name string
 	// Ticket as the script gets to see it.
 	Ticket *v1alpha1.Ticket
@@ -21,6 +23,8 @@ type Task struct {
 	Script *v1alpha1.Script
 	// Source is the script's text.
 	Source string
+	// SourceHash is SHA-256 over it, as hex.
+	SourceHash string
 	// RequestedBy is who wanted the run: loonrobot, or <user>_retry.
 	RequestedBy string
 	// Env are the script's own variables.
@@ -46,8 +50,27 @@ type Result struct {
 	Fields v1alpha1.JSONObject
 }
 
-// Runner runs scripts. An error says that the run did not come to an end, as
-// when the manager shuts down: it will be run again.
+// Standing is how a run stands.
+type Standing struct {
+	// Known says that the runner has the run, or knows what became of it. One
+	// that is not known was lost in a crash, and is to be started again.
+	Known bool
+	// Result of a run that has ended.
+	Result *Result
+	// Again is when to look again, if nothing wakes us before.
+	Again time.Duration
+}
+
+// Runner runs scripts. It holds no worker up: a run is started, and looked at
+// when something happens to it.
 type Runner interface {
-	Run(ctx context.Context, task Task) (Result, error)
+	// Watch has the reconciler woken when something happens to a run.
+	Watch(mgr ctrl.Manager, b *builder.Builder) error
+	// Start starts a run, unless one of that name was started before. If it
+	// cannot be started, and trying again would not help, it says why.
+	Start(ctx context.Context, task Task) (why string, err error)
+	// Observe says how a ticket's run stands that was reported as running.
+	Observe(ctx context.Context, t *v1alpha1.Ticket, run string) (Standing, error)
+	// Drop lets go of a ticket's run. One that has not ended is ended.
+	Drop(ctx context.Context, t *v1alpha1.Ticket, run string) error
 }

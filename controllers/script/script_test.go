@@ -13,10 +13,14 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/controllers/script"
@@ -50,19 +54,31 @@ var _ = AfterSuite(func() {
 
 // player is a Runner that plays what it is told and notes what it was asked.
 type player struct {
-	results []script.Result
-	err     error
-	tasks   []script.Task
+	why      string
+	err      error
+	standing script.Standing
+	tasks    []script.Task
+	dropped  []string
 }
 
-func (p *player) Run(_ context.Context, task script.Task) (script.Result, error) {
+func (p *player) Watch(ctrl.Manager, *builder.Builder) error { return nil }
+
+func (p *player) Start(_ context.Context, task script.Task) (string, error) {
 	p.tasks = append(p.tasks, task)
-	if p.err != nil {
-		return script.Result{}, p.err
-	}
-	result := p.results[0]
-	p.results = p.results[1:]
-	return result, nil
+	return p.why, p.err
+}
+
+func (p *player) Observe(context.Context, *v1alpha1.Ticket, string) (script.Standing, error) {
+	return p.standing, p.err
+}
+
+func (p *player) Drop(_ context.Context, _ *v1alpha1.Ticket, run string) error {
+	p.dropped = append(p.dropped, run)
+	return nil
+}
+
+func ended(result script.Result) script.Standing {
+	return script.Standing{Known: true, Result: &result}
 }
 
 var _ = Describe("the script reconciler", func() {
@@ -79,7 +95,7 @@ var _ = Describe("the script reconciler", func() {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "it-"}}
 		Expect(k8s.Create(ctx, namespace)).To(Succeed())
 		ns = namespace.Name
-		runner = &player{results: []script.Result{{Succeeded: true, Message: "granted"}}}
+		runner = &player{standing: script.Standing{Known: true}}
 		clk = clocktesting.NewFakeClock(time.Now())
 		reconciler = &script.Reconciler{Client: k8s, Live: k8s, Runner: runner, Clock: clk}
 		grant = fixtures.Grant(ns, "print(1)")
@@ -103,73 +119,128 @@ var _ = Describe("the script reconciler", func() {
 			Expect(k8s.Create(ctx, o)).To(Succeed())
 		}
 	}
-	reconcile := func(ctx context.Context) error {
+	look := func(ctx context.Context) (reconcile.Result, error) {
 		GinkgoHelper()
-		_, err := reconciler.Reconcile(ctx, t.DeepCopy())
+		result, err := reconciler.Reconcile(ctx, t.DeepCopy())
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
-		return err
+		return result, err
 	}
 
-	It("runs what the ticket wants and reports it, and nothing of an earlier run", func(ctx SpecContext) {
+	It("starts what the ticket wants, and reports what became of it and nothing of an earlier run", func(ctx SpecContext) {
 		create(ctx, grant)
-		Expect(reconcile(ctx)).To(Succeed())
+		Expect(look(ctx)).NotTo(BeZero(), "it looks again by itself")
 		Expect(runner.tasks).To(HaveLen(1))
 		Expect(runner.tasks[0].RequestedBy).To(Equal("guiji_retry"))
 		Expect(runner.tasks[0].Timeout).To(Equal(time.Minute))
 		run := t.Status.Run
-		Expect(run.Phase).To(Equal(v1alpha1.RunSucceeded))
+		Expect(run.Phase).To(Equal(v1alpha1.RunRunning))
 		Expect(run.Attempt).To(BeEquivalentTo(2))
-		Expect(run.Message).To(Equal("granted"))
+		Expect(run.Message).To(BeEmpty())
 		Expect(run.Fields).To(BeEmpty())
 		Expect(run.SourceHash).To(HaveLen(64))
 		Expect(run.Name).To(Equal(runner.tasks[0].Name))
+
+		runner.standing.Again = time.Minute
+		Expect(look(ctx)).To(Equal(reconcile.Result{RequeueAfter: time.Minute}))
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunRunning))
+
+		runner.standing = ended(script.Result{Succeeded: true, Message: "granted", Fields: v1alpha1.JSONObject{"account": "a"}})
+		Expect(look(ctx)).To(BeZero())
+		Expect(runner.tasks).To(HaveLen(1))
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunSucceeded))
+		Expect(t.Status.Run.Message).To(Equal("granted"))
+		Expect(t.Status.Run.Fields).To(HaveKeyWithValue("account", "a"))
+		Expect(t.Status.Run.SourceHash).To(Equal(run.SourceHash))
+		Expect(runner.dropped).To(ConsistOf(run.Name))
 		Expect(t.Status.Title).To(Equal("vpn please"), "the rest of the status is not touched")
 	})
 
-	It("does not run again what has ended, also if the cache does not show that", func(ctx SpecContext) {
+	It("does not start again what has ended, also if the cache does not show that", func(ctx SpecContext) {
 		create(ctx, grant)
 		stale := t.DeepCopy()
-		Expect(reconcile(ctx)).To(Succeed())
+		_, _ = look(ctx)
+		runner.standing = ended(script.Result{Succeeded: true})
+		_, _ = look(ctx)
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunSucceeded))
 		_, err := reconciler.Reconcile(ctx, stale)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(runner.tasks).To(HaveLen(1))
 	})
 
-	It("leaves a run that was cut off as it is, to run it again under the same name", func(ctx SpecContext) {
+	It("starts a run that a crash has lost again, under the same name", func(ctx SpecContext) {
 		create(ctx, grant)
-		runner.err = errors.New("shut down")
-		Expect(reconcile(ctx)).To(MatchError(ContainSubstring("shut down")))
-		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunRunning))
-		Expect(t.Status.Run.Message).To(BeEmpty())
-		runner.err = nil
-		Expect(reconcile(ctx)).To(Succeed())
-		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunSucceeded))
+		_, _ = look(ctx)
+		runner.standing = script.Standing{}
+		Expect(look(ctx)).NotTo(BeZero())
+		Expect(runner.tasks).To(HaveLen(2))
 		Expect(runner.tasks[1].Name).To(Equal(runner.tasks[0].Name))
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunRunning))
 	})
 
-	It("repeats a failed run as often as the script says, and reports the last", func(ctx SpecContext) {
-		grant.Spec.Retries = 2
+	It("reports nothing of a run that could not be started for now", func(ctx SpecContext) {
 		create(ctx, grant)
-		runner.results = []script.Result{{Message: "one"}, {Message: "two"}, {Message: "three"}, {Message: "four"}}
-		done := make(chan error, 1)
-		go func() {
-			_, err := reconciler.Reconcile(ctx, t.DeepCopy())
-			done <- err
-		}()
-		for range 2 {
-			Eventually(clk.HasWaiters).Should(BeTrue())
-			clk.Step(time.Minute)
-		}
-		Eventually(done).Should(Receive(BeNil()))
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
+		runner.err = errors.New("no connection")
+		_, err := look(ctx)
+		Expect(err).To(MatchError(ContainSubstring("no connection")))
+		Expect(t.Status.Run.Attempt).To(BeEquivalentTo(1))
+	})
+
+	It("has a failed run where it cannot be started at all", func(ctx SpecContext) {
+		create(ctx, grant)
+		runner.why = "there is no such image"
+		Expect(look(ctx)).To(BeZero())
 		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunFailed))
-		Expect(t.Status.Run.Message).To(Equal("three"))
+		Expect(t.Status.Run.Message).To(Equal("there is no such image"))
+	})
+
+	It("waits with a repetition until its time has come", func(ctx SpecContext) {
+		create(ctx, grant)
+		t.Status.Wanted.Repetition, t.Status.Wanted.NotBefore = 1, &metav1.Time{Time: clk.Now().Add(8 * time.Second)}
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		result, err := look(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(BeNumerically("~", 8*time.Second, time.Second))
+		Expect(runner.tasks).To(BeEmpty())
+		clk.Step(8 * time.Second)
+		_, _ = look(ctx)
+		Expect(runner.tasks).To(HaveLen(1))
+	})
+
+	It("tells somebody only of the failure that is not repeated by itself", func(ctx SpecContext) {
+		told := events.NewFakeRecorder(10)
+		reconciler.Events = told
+		grant.Spec.Retries = 1
+		create(ctx, grant)
+		_, _ = look(ctx)
+		runner.standing = ended(script.Result{Message: "no luck"})
+		_, _ = look(ctx)
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunFailed))
+		Expect(told.Events).To(BeEmpty())
+
+		t.Status.Wanted.Attempt, t.Status.Wanted.Repetition = 3, 1
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		_, _ = look(ctx)
+		_, _ = look(ctx)
+		Expect(told.Events).To(Receive(ContainSubstring("Script grant failed in state grant")))
+	})
+
+	It("ends a run that the ticket has gone on without", func(ctx SpecContext) {
+		create(ctx, grant)
+		_, _ = look(ctx)
+		name := t.Status.Run.Name
+		t.Status.State, t.Status.Visit, t.Status.Wanted = "confirm", 4, nil
+		t.Status.Participants = v1alpha1.CurrentParticipants{Kind: v1alpha1.ParticipantsUsers, Users: []v1alpha1.UserName{"lilei"}}
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		Expect(look(ctx)).To(BeZero())
+		Expect(runner.dropped).To(ConsistOf(name))
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunFailed))
+		Expect(t.Status.Run.Message).To(ContainSubstring("the ticket had gone on without it"))
 	})
 
 	DescribeTable("has a failed run that says why the script cannot be run",
 		func(ctx SpecContext, change func(ns string) []client.Object, message string) {
 			create(ctx, change(ns)...)
-			Expect(reconcile(ctx)).To(Succeed())
+			Expect(look(ctx)).Error().NotTo(HaveOccurred())
 			Expect(runner.tasks).To(BeEmpty())
 			Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunFailed))
 			Expect(t.Status.Run.Message).To(Equal(message))
@@ -194,7 +265,7 @@ var _ = Describe("the script reconciler", func() {
 		s.Spec.Timeout = &metav1.Duration{Duration: 2 * time.Second}
 		create(ctx, s, token(ns, map[string]string{v1alpha1.LabelUse: "script"}),
 			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "sources"}, Data: map[string]string{"grant.py": "print(2)"}})
-		Expect(reconcile(ctx)).To(Succeed())
+		Expect(look(ctx)).Error().NotTo(HaveOccurred())
 		Expect(runner.tasks).To(HaveLen(1))
 		Expect(runner.tasks[0].Source).To(Equal("print(2)"))
 		Expect(runner.tasks[0].Timeout).To(Equal(2 * time.Second))

@@ -4,34 +4,21 @@
 package process
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
-	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/controllers/script"
-	"ticketflow.dev/ticketflow/internal/conditions"
 )
 
-const (
-	// maxMessage bounds what is kept of a script's output, in bytes.
-	maxMessage = 16 << 10
-	// maxTail bounds what a failure tells of either output.
-	maxTail = 4 << 10
-	// maxResult bounds the result file.
-	maxResult = 128 << 10
-	// minSecret is the shortest secret that is struck out of output: to
-	// strike out every "a" would hide nothing and spoil everything.
-	minSecret = 4
-)
+// maxResult bounds the result file.
+const maxResult = 128 << 10
 
 // output collects what a script prints: the first of it for a comment, the
 // last of it for a failure. The rest is read and thrown away, so that the
@@ -45,7 +32,8 @@ type output struct {
 
 type stream struct {
 	head, tail []byte
-	long       bool
+	// long says that the head is not all, lost that the tail is not.
+	long, lost bool
 }
 
 func newOutput(cmd *exec.Cmd) (*output, error) {
@@ -96,92 +84,53 @@ func (o *output) finish(deadline time.Time) {
 
 // Write keeps the beginning and the end.
 func (s *stream) Write(p []byte) (int, error) {
-	room := maxMessage - len(s.head)
+	room := script.MaxMessage - len(s.head)
 	s.head = append(s.head, p[:min(room, len(p))]...)
 	s.long = s.long || len(p) > room
 	s.tail = append(s.tail, p...)
-	if len(s.tail) > maxTail {
-		s.tail = append(s.tail[:0], s.tail[len(s.tail)-maxTail:]...)
+	if len(s.tail) > script.MaxTail {
+		s.tail, s.lost = append(s.tail[:0], s.tail[len(s.tail)-script.MaxTail:]...), true
 	}
 	return len(p), nil
 }
 
-// hider strikes the values of secrets out of a text.
-func hider(env []script.Variable) func(string) string {
-	var pairs []string
-	for _, variable := range env {
-		if variable.Secret && len(variable.Value) >= minSecret {
-			pairs = append(pairs, variable.Value, "***")
-		}
-	}
-	return strings.NewReplacer(pairs...).Replace
+func (s *stream) first() script.Said { return script.Said{Data: s.head, CutAfter: s.long} }
+
+func (s *stream) last() script.Said { return script.Said{Data: s.tail, CutBefore: s.lost} }
+
+func (o *output) failed(why string, secrets script.Secrets) script.Result {
+	return script.Failed(why, secrets, o.stderr.last(), o.stdout.last())
 }
 
-func text(data []byte, hide func(string) string) string {
-	return hide(strings.ToValidUTF8(string(data), "�"))
-}
-
-// failure says why a run failed and what the script had to say last.
-func failure(why string, out *output, hide func(string) string) string {
-	said := text(out.stderr.tail, hide)
-	if strings.TrimSpace(said) == "" {
-		said = text(out.stdout.tail, hide)
-	}
-	if said = strings.TrimSpace(said); said != "" {
-		why += ": " + said
-	}
-	return conditions.Truncate(why, maxMessage)
-}
-
-// success takes the script's standard output as the comment, unless its
-// result file has another. A result that cannot be read is a failure.
-func success(p *place, out *output, hide func(string) string) script.Result {
-	message := text(out.stdout.head, hide)
-	if out.stdout.long {
-		message = conditions.Truncate(message+"…", maxMessage)
-	}
-	result := script.Result{Succeeded: true, Message: conditions.Truncate(message, maxMessage)}
-	said, err := readResult(p.result)
+func (o *output) succeeded(path string, secrets script.Secrets) script.Result {
+	data, err := readResult(path)
 	if err != nil {
-		return script.Result{Message: failure(err.Error(), out, hide)}
+		return o.failed(err.Error(), secrets)
 	}
-	if said.Comment != "" {
-		result.Message = conditions.Truncate(hide(said.Comment), maxMessage)
-	}
-	result.Fields = said.Fields
-	return result
-}
-
-// saidResult is what a script may leave in its result file.
-type saidResult struct {
-	Fields  v1alpha1.JSONObject `json:"fields"`
-	Comment string              `json:"comment"`
+	return script.Succeeded(data, secrets, o.stdout.first(), o.stderr.last(), o.stdout.last())
 }
 
 // readResult reads the result file; there may be none. The script made it, so
 // it may be anything: a link to a file that is not the script's, or a pipe
 // that nobody writes to.
-func readResult(path string) (said saidResult, err error) {
+func readResult(path string) ([]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return said, nil
+		return nil, nil
 	}
 	if err != nil {
-		return said, errors.New("the result file cannot be read")
+		return nil, errors.New("the result file cannot be read")
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return said, errors.New("the result file is not a file")
+		return nil, errors.New("the result file is not a file")
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxResult+1))
 	if err != nil {
-		return said, errors.New("the result file cannot be read")
+		return nil, errors.New("the result file cannot be read")
 	}
 	if len(data) > maxResult {
-		return said, fmt.Errorf("the result file is larger than %d KiB", maxResult>>10)
+		return nil, fmt.Errorf("the result file is larger than %d KiB", maxResult>>10)
 	}
-	if err := json.Unmarshal(data, &said); err != nil {
-		return saidResult{}, fmt.Errorf("the result file is not the JSON that is expected: %w", err)
-	}
-	return said, nil
+	return data, nil
 }

@@ -4,29 +4,18 @@
 package process
 
 import (
-	"bytes"
-	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"syscall"
 
-	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"golang.org/x/sys/unix"
+
 	"ticketflow.dev/ticketflow/controllers/script"
 )
-
-// bootstrap gives Python scripts written for the older system the two globals
-// that they expect.
-//
-//go:embed bootstrap.py
-var bootstrap []byte
-
-// runVariable is the variable that marks a run's processes.
-const runVariable = "TICKETFLOW_RUN"
 
 // searchPath is where scripts find programs.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -34,9 +23,8 @@ const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 // place is where a run happens: a folder with the script, and in it the empty
 // folder that it works in.
 type place struct {
-	root, work                      string
-	script, bootstrap, ticket, pids string
-	result                          string
+	script.Paths
+	root string
 }
 
 // prepare makes a run's folder, after ending whatever a crash left of an
@@ -45,24 +33,24 @@ func (r *Runner) prepare(task script.Task) (*place, error) {
 	if err := r.ownDir(); err != nil {
 		return nil, err
 	}
-	if r.sweep.Do(r.endLeftovers); r.leftovers != nil {
+	if r.once.Do(r.first); r.leftovers != nil {
 		return nil, r.leftovers
 	}
 	p := at(filepath.Join(r.Dir, task.Name))
-	endSurvivors(p, task.Name)
+	r.end(task.Name)
 	p.remove()
-	ticket, err := ticketFile(task.Ticket)
+	ticket, err := task.TicketFile()
 	if err != nil {
 		return nil, err
 	}
 	err = errors.Join(
 		os.Mkdir(p.root, 0o711),
-		os.Mkdir(p.work, 0o700),
-		write(p.script, []byte(task.Source), 0o700),
-		write(p.bootstrap, bootstrap, 0o600),
-		write(p.ticket, ticket, 0o600),
+		os.Mkdir(p.Work, 0o700),
+		write(p.Script, []byte(task.Source), 0o700),
+		write(p.Bootstrap, []byte(script.Bootstrap()), 0o600),
+		write(p.Ticket, ticket, 0o600),
 	)
-	for _, path := range []string{p.work, p.script, p.bootstrap, p.ticket} {
+	for _, path := range []string{p.Work, p.Script, p.Bootstrap, p.Ticket} {
 		if err == nil && (r.UID != 0 || r.GID != 0) {
 			err = os.Lchown(path, int(r.UID), int(r.GID))
 		}
@@ -76,14 +64,13 @@ func (r *Runner) prepare(task script.Task) (*place, error) {
 
 func at(root string) *place {
 	work := filepath.Join(root, "work")
-	return &place{
-		root: root, work: work,
-		script:    filepath.Join(root, "script"),
-		bootstrap: filepath.Join(root, "bootstrap.py"),
-		pids:      filepath.Join(root, "pid"),
-		ticket:    filepath.Join(work, "ticket.json"),
-		result:    filepath.Join(work, "result.json"),
-	}
+	return &place{root: root, Paths: script.Paths{
+		Script:    filepath.Join(root, "script"),
+		Bootstrap: filepath.Join(root, "bootstrap.py"),
+		Work:      work,
+		Ticket:    filepath.Join(work, "ticket.json"),
+		Result:    filepath.Join(work, "result.json"),
+	}}
 }
 
 // ownDir makes the folder of all runs; one that belongs to somebody else, who
@@ -111,100 +98,25 @@ func write(path string, data []byte, mode fs.FileMode) error {
 	return os.Chmod(path, mode)
 }
 
-func ticketFile(t *v1alpha1.Ticket) ([]byte, error) {
-	t = t.DeepCopy()
-	t.ManagedFields = nil
-	t.APIVersion, t.Kind = v1alpha1.SchemeGroupVersion.String(), "Ticket"
-	data, err := json.MarshalIndent(t, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode the ticket: %w", err)
-	}
-	return data, nil
-}
-
 func (p *place) remove() { _ = os.RemoveAll(p.root) }
 
-// note writes down which process group the run has, for a manager that comes
-// after a crash. If it cannot, a survivor is not ended, and no worse.
-func (p *place) note(pid int) {
-	_ = os.WriteFile(p.pids, []byte(strconv.Itoa(pid)), 0o600)
-}
-
-// environment is all that a script sees of ours.
-func environment(task script.Task, p *place) []string {
-	env := []string{"PATH=" + searchPath, "HOME=" + p.work, "LANG=C.UTF-8", "TMPDIR=" + p.work, "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"}
-	for _, variable := range task.Env {
-		env = append(env, variable.Name+"="+variable.Value)
+// first is what comes before this process's first run. What a crash left of
+// earlier runs is ended, and their folders are removed: those still wanted will
+// be run again. Descriptors that the manager itself was given are kept from
+// scripts; its own are anyway.
+func (r *Runner) first() {
+	r.starter = newStarter()
+	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		r.leftovers = fmt.Errorf("keep descriptors from scripts: %w", err)
+		return
 	}
-	t := task.Ticket
-	return append(env,
-		runVariable+"="+task.Name,
-		"TICKETFLOW_TICKET_FILE="+p.ticket,
-		"TICKETFLOW_RESULT_FILE="+p.result,
-		"TICKETFLOW_TICKET_ID="+strconv.FormatInt(int64(t.Status.ID), 10),
-		"TICKETFLOW_TICKET_NAME="+t.Name,
-		"TICKETFLOW_NAMESPACE="+t.Namespace,
-		"TICKETFLOW_STATE="+string(t.Status.State),
-		"TICKETFLOW_ACTION_FROM="+task.RequestedBy,
-	)
-}
-
-// endLeftovers ends what a crash left of earlier runs and removes their
-// folders, before this process's first run. Those still wanted will be run again.
-func (r *Runner) endLeftovers() {
 	entries, err := os.ReadDir(r.Dir)
 	if err != nil {
 		r.leftovers = fmt.Errorf("look into the scripts' folder: %w", err)
 		return
 	}
 	for _, entry := range entries {
-		p := at(filepath.Join(r.Dir, entry.Name()))
-		endSurvivors(p, entry.Name())
-		p.remove()
+		r.end(entry.Name())
+		at(filepath.Join(r.Dir, entry.Name())).remove()
 	}
-}
-
-// endSurvivors kills the processes that an earlier try of a run left behind,
-// if a crash did not let it end them.
-func endSurvivors(p *place, name string) {
-	data, err := os.ReadFile(p.pids)
-	if err != nil {
-		return
-	}
-	group, err := strconv.Atoi(string(bytes.TrimSpace(data)))
-	if err != nil || group <= 1 {
-		return
-	}
-	if belongs(group, name) {
-		endGroup(group)
-	}
-}
-
-// belongs says whether a process group is still the run's: the number may
-// have gone to another group since. The run's processes bear its name.
-func belongs(group int, name string) bool {
-	processes, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return false
-	}
-	mark := []byte(runVariable + "=" + name)
-	for _, dir := range processes {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			continue
-		}
-		if its, err := syscall.Getpgid(pid); err != nil || its != group {
-			continue
-		}
-		env, err := os.ReadFile(filepath.Join(dir, "environ"))
-		if err != nil {
-			continue
-		}
-		for variable := range bytes.SplitSeq(env, []byte{0}) {
-			if bytes.Equal(variable, mark) {
-				return true
-			}
-		}
-	}
-	return false
 }

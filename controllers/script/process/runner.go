@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package process runs scripts as child processes of the manager, for the
-// embedded default. Each run has its own process group, which ends with it,
-// its own empty folder and no more environment than it needs.
+// embedded default. Each run has its own process group and whatever else it
+// starts ends with it, its own empty folder, limits, and no more environment
+// than it needs. A script is not kept from what the user it runs as may do:
+// that is what Jobs are for.
 package process
 
 import (
@@ -19,13 +21,20 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"ticketflow.dev/ticketflow/controllers/script"
 )
 
-// drainTime is how long what a script printed is waited for once all of its
-// process group has ended: a process that left the group may keep it open.
-const drainTime = time.Second
+const (
+	// drainTime is how long what a script printed is waited for once all of
+	// its processes have ended.
+	drainTime = time.Second
+	// atOnce is how many scripts run at once; the others wait for their turn.
+	atOnce = 8
+	// checkInterval is how often to look at a run although its end wakes us.
+	checkInterval = time.Minute
+)
 
 // Runner runs scripts as child processes.
 type Runner struct {
@@ -36,90 +45,92 @@ type Runner struct {
 	// Clock tells the time.
 	Clock clock.Clock
 
-	sweep     sync.Once
+	once      sync.Once
 	leftovers error
+	starter   *starter
+
+	mutex   sync.Mutex
+	runs    map[string]*run
+	turns   chan struct{}
+	closing chan struct{}
+	closed  bool
+	working sync.WaitGroup
+	woken   chan event.GenericEvent
 }
 
 var _ script.Runner = &Runner{}
 
-// Run runs a script to its end.
+// Run runs a script to its end. An error says that it did not come to one, as
+// when the manager shuts down.
 func (r *Runner) Run(ctx context.Context, task script.Task) (script.Result, error) {
-	place, err := r.prepare(task)
+	p, err := r.prepare(task)
 	if err != nil {
 		return script.Result{}, err
 	}
-	defer place.remove()
-	cmd, err := r.command(task, place)
+	defer p.remove()
+	cmd, err := r.command(task, p)
 	if err != nil {
 		return script.Result{Message: err.Error()}, nil
 	}
-	out, err := start(cmd, place)
+	out, err := r.start(cmd)
 	if err != nil {
 		// Such as an interpreter that is not there: nothing that would mend by itself.
 		return script.Result{Message: "the script could not be started: " + err.Error()}, nil
 	}
-	exit, timedOut, err := r.await(ctx, cmd, task.Timeout)
+	exit, timedOut, err := r.await(ctx, cmd, task)
 	out.finish(r.Clock.Now().Add(drainTime))
 	if err != nil {
 		return script.Result{}, err
 	}
-	hide := hider(task.Env)
+	secrets := script.SecretsOf(task.Env)
 	switch {
 	case timedOut:
-		return script.Result{Message: failure(fmt.Sprintf("timed out after %s", task.Timeout), out, hide)}, nil
+		return out.failed(fmt.Sprintf("timed out after %s", task.Timeout), secrets), nil
 	case exit != nil:
-		return script.Result{Message: failure(exit.Error(), out, hide)}, nil
+		return out.failed(exit.Error(), secrets), nil
 	}
-	return success(place, out, hide), nil
+	return out.succeeded(p.Result, secrets), nil
 }
 
 // await waits until the script has ended, its time is up or the manager shuts
-// down, and then ends all of its process group. Only a shutdown is an error.
-func (r *Runner) await(ctx context.Context, cmd *exec.Cmd, timeout time.Duration) (exit error, timedOut bool, err error) {
+// down, and then ends all that it started. Only a shutdown is an error.
+func (r *Runner) await(ctx context.Context, cmd *exec.Cmd, task script.Task) (exit error, timedOut bool, err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	timer := r.Clock.NewTimer(timeout)
+	timer := r.Clock.NewTimer(task.Timeout)
 	defer timer.Stop()
+	defer r.end(task.Name)
 	select {
 	case exit = <-ended:
 		endGroup(cmd.Process.Pid)
 		return exit, false, nil
 	case <-timer.C():
-		endGroup(cmd.Process.Pid)
-		<-ended //nolint:errcheck // it was killed: how it ended says nothing
-		return nil, true, nil
+		timedOut = true
 	case <-ctx.Done():
-		endGroup(cmd.Process.Pid)
-		<-ended //nolint:errcheck // it was killed: how it ended says nothing
-		return nil, false, fmt.Errorf("shut down while a script ran: %w", context.Cause(ctx))
+		err = fmt.Errorf("shut down while a script ran: %w", context.Cause(ctx))
 	}
+	endGroup(cmd.Process.Pid)
+	<-ended //nolint:errcheck // it was killed: how it ended says nothing
+	return nil, timedOut, err
 }
 
-// endGroup kills every process of a group; it is all right if none is left.
-func endGroup(group int) { _ = syscall.Kill(-group, syscall.SIGKILL) }
-
-// command is the script's command line. Nothing that comes from the ticket is
-// in it.
-func (r *Runner) command(task script.Task, place *place) (*exec.Cmd, error) {
-	line := task.Script.Spec.Command
-	if len(line) == 0 {
-		interpreter := task.Script.Spec.Interpreter
-		if interpreter == "" {
-			interpreter = "python3"
-		}
-		line = []string{interpreter}
-		if strings.Contains(filepath.Base(interpreter), "python") {
-			line = append(line, place.bootstrap)
-		}
-	}
+// command is the script's command line, below the shell that sets its limits.
+func (r *Runner) command(task script.Task, p *place) (*exec.Cmd, error) {
+	line := task.CommandLine(p.Paths)
 	program, err := find(line[0])
 	if err != nil {
 		return nil, fmt.Errorf("interpreter %s was not found", line[0])
 	}
-	cmd := exec.Command(program, append(append([]string{}, line[1:]...), place.script)...) //nolint:gosec // running scripts is what it is for
-	cmd.Dir = place.work
-	cmd.Env = environment(task, place)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	limited := append([]string{"-c", r.limits(task) + `exec "$@"`, "sh", program}, line[1:]...)
+	cmd := exec.Command("/bin/sh", limited...) //nolint:gosec // running scripts is what it is for
+	cmd.Dir = p.Work
+	cmd.Env = []string{"PATH=" + searchPath}
+	for _, variable := range task.Variables(p.Paths) {
+		cmd.Env = append(cmd.Env, variable.Name+"="+variable.Value)
+	}
+	// If the manager is killed, so is the script; what the script has started
+	// by then is ended by the next manager.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if r.UID != 0 || r.GID != 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: r.UID, Gid: r.GID}
 	}
@@ -140,12 +151,12 @@ func find(program string) (string, error) {
 }
 
 // start starts the script with its output going to bounded buffers.
-func start(cmd *exec.Cmd, place *place) (*output, error) {
+func (r *Runner) start(cmd *exec.Cmd) (*output, error) {
 	out, err := newOutput(cmd)
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := r.starter.start(cmd); err != nil {
 		out.abandon()
 		var path *os.PathError
 		if errors.As(err, &path) {
@@ -153,7 +164,6 @@ func start(cmd *exec.Cmd, place *place) (*output, error) {
 		}
 		return nil, err
 	}
-	place.note(cmd.Process.Pid)
 	out.started()
 	return out, nil
 }

@@ -4,14 +4,11 @@
 package process_test
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,7 +37,9 @@ func newTask(interpreter, source string) script.Task {
 
 func newRunner(t *testing.T) *process.Runner {
 	t.Helper()
-	return &process.Runner{Dir: filepath.Join(t.TempDir(), "runs"), Clock: clock.RealClock{}}
+	runner := &process.Runner{Dir: filepath.Join(t.TempDir(), "runs"), Clock: clock.RealClock{}}
+	t.Cleanup(runner.Shutdown)
+	return runner
 }
 
 func run(t *testing.T, task script.Task) script.Result {
@@ -157,77 +156,51 @@ func TestQ11OutputIsBoundedAndDrained(t *testing.T) {
 	}
 }
 
+// escape starts a process that leaves the group and the session and has nothing
+// of the script's environment; its number is in a file.
+func escape(pidFile string) string {
+	return fmt.Sprintf("setsid env -i sh -c 'sleep 300 & echo $! > %s.new; mv %s.new %s' &\n while [ ! -e %s ]; do sleep 0.01; done\n", pidFile, pidFile, pidFile, pidFile)
+}
+
 func TestQ10TimeoutEndsTheWholeGroup(t *testing.T) {
-	pidFile := filepath.Join(t.TempDir(), "pid")
-	task := newTask("sh", fmt.Sprintf("sleep 300 & echo $! > %s; echo waiting; wait", pidFile))
-	task.Timeout = time.Second
+	pidFile, escaped := filepath.Join(t.TempDir(), "pid"), filepath.Join(t.TempDir(), "escaped")
+	task := newTask("sh", fmt.Sprintf("%s sleep 300 & echo $! > %s; echo waiting; wait", escape(escaped), pidFile))
+	task.Timeout = 3 * time.Second
 	result := run(t, task)
-	if want := "timed out after 1s: waiting"; result.Succeeded || result.Message != want {
+	if want := "timed out after 3s: waiting"; result.Succeeded || result.Message != want {
 		t.Errorf("got %+v, want %q", result, want)
 	}
 	expectGone(t, pidFile)
+	expectGone(t, escaped)
 }
 
 func TestWhatAScriptLeavesBehindEndsWithIt(t *testing.T) {
-	pidFile := filepath.Join(t.TempDir(), "pid")
-	result := run(t, newTask("sh", fmt.Sprintf("sleep 300 & echo $! > %s; echo done", pidFile)))
+	pidFile, escaped := filepath.Join(t.TempDir(), "pid"), filepath.Join(t.TempDir(), "escaped")
+	result := run(t, newTask("sh", fmt.Sprintf("%s sleep 300 & echo $! > %s; echo done", escape(escaped), pidFile)))
 	if !result.Succeeded || result.Message != "done\n" {
 		t.Errorf("got %+v", result)
 	}
 	expectGone(t, pidFile)
+	expectGone(t, escaped)
 }
 
 func TestAShutdownEndsTheRunWithoutAResult(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	started := filepath.Join(t.TempDir(), "pid")
+	started, escaped := filepath.Join(t.TempDir(), "pid"), filepath.Join(t.TempDir(), "escaped")
 	runner := newRunner(t)
-	failed := make(chan error, 1)
-	go func() {
-		_, err := runner.Run(ctx, newTask("sh", fmt.Sprintf("echo $$ > %s; sleep 300", started)))
-		failed <- err
-	}()
+	task := newTask("sh", fmt.Sprintf("%s echo $$ > %s; sleep 300", escape(escaped), started))
+	if why, err := runner.Start(t.Context(), task); why != "" || err != nil {
+		t.Fatal(why, err)
+	}
 	waitFor(t, func() bool { data, _ := os.ReadFile(started); return len(data) > 0 })
-	cancel()
-	if err := <-failed; err == nil {
-		t.Error("a run that was cut off came to a result")
-	}
+	runner.Shutdown()
 	expectGone(t, started)
-}
-
-func TestWhatACrashLeftIsEndedFirst(t *testing.T) {
-	runner := newRunner(t)
-	for _, name := range []string{"run-1", "run-another"} {
-		root := filepath.Join(runner.Dir, name)
-		if err := os.MkdirAll(root, 0o755); err != nil {
-			t.Fatal(err)
-		}
+	expectGone(t, escaped)
+	if standing, err := runner.Observe(t.Context(), task.Ticket, task.Name); err == nil || standing.Result != nil {
+		t.Errorf("a run that was cut off came to a result: %+v, %v", standing, err)
 	}
-	survivor := exec.Command("sleep", "300")
-	survivor.Env = []string{"TICKETFLOW_RUN=run-1"}
-	survivor.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	stranger := exec.Command("sleep", "300")
-	stranger.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	for name, cmd := range map[string]*exec.Cmd{"run-1": survivor, "run-another": stranger} {
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		pid := strconv.Itoa(cmd.Process.Pid)
-		if err := os.WriteFile(filepath.Join(runner.Dir, name, "pid"), []byte(pid), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := runner.Start(t.Context(), newTask("sh", "echo")); err == nil {
+		t.Error("a run was started after the shutdown")
 	}
-	result, err := runner.Run(t.Context(), newTask("sh", "ls"))
-	if err != nil || result.Message != "ticket.json\n" {
-		t.Errorf("got %+v, %v", result, err)
-	}
-	if err := survivor.Wait(); err == nil || err.Error() != "signal: killed" {
-		t.Errorf("the survivor ended with %v", err)
-	}
-	if err := stranger.Process.Signal(syscall.Signal(0)); err != nil {
-		t.Errorf("a process that only has the number of one of ours: %v", err)
-	}
-	_ = stranger.Process.Kill()
-	_ = stranger.Wait()
 }
 
 func TestAFolderOfSomebodyElseIsNotUsed(t *testing.T) {
@@ -256,15 +229,23 @@ func TestRunsUnderAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	runner := &process.Runner{Dir: dir, UID: 65534, GID: 65534, Clock: clock.RealClock{}}
-	result, err := runner.Run(t.Context(), newTask("python3", "import os\nprint(os.getuid(), os.getgid(), os.getgroups())\nopen('x', 'w')"))
-	if err != nil || result.Message != "65534 65534 []\n" {
+	defer runner.Shutdown()
+	result, err := runner.Run(t.Context(), newTask("python3", "import os\nprint(os.getuid(), os.getgid(), os.getgroups())\nopen('x', 'w')\n"+
+		"import resource as r\nprint(r.getrlimit(r.RLIMIT_NPROC))\ntry: r.setrlimit(r.RLIMIT_NOFILE, (4096, 4096))\nexcept ValueError as e: print(e)"))
+	if want := "65534 65534 []\n(512, 512)\nnot allowed to raise maximum limit\n"; err != nil || result.Message != want {
 		t.Errorf("got %+v, %v", result, err)
 	}
 }
 
 func expectGone(t *testing.T, pidFile string) {
 	t.Helper()
-	data, err := os.ReadFile(pidFile)
+	pid := pidIn(t, pidFile)
+	waitFor(t, func() bool { return !alive(pid) })
+}
+
+func pidIn(t *testing.T, file string) int {
+	t.Helper()
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +253,7 @@ func expectGone(t *testing.T, pidFile string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool { return !alive(pid) })
+	return pid
 }
 
 // alive says whether a process runs; one that only waits to be collected by
