@@ -61,7 +61,7 @@ func (p *plane) makeKeys(now time.Time) error {
 			return err
 		}
 		for _, id := range identities {
-			if err := a.issue(p.folder, id, now); err != nil {
+			if err := issue(a, p.folder, id, now); err != nil {
 				return err
 			}
 		}
