@@ -7,10 +7,14 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	"k8s.io/apiserver/pkg/server/healthz"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	"k8s.io/apiserver/pkg/util/compatibility"
 	"k8s.io/client-go/kubernetes"
@@ -25,8 +29,8 @@ type Options struct {
 	// BindAddress and Port to serve at.
 	BindAddress string
 	Port        int
-	// CertFile and KeyFile are the serving certificate.
-	CertFile, KeyFile string
+	// Certificate to serve with.
+	Certificate dynamiccertificates.CertKeyContentProvider
 	// Kubeconfig of the control plane, to ask who a user is and what one may;
 	// empty for the cluster that it runs in.
 	Kubeconfig string
@@ -36,6 +40,8 @@ type Options struct {
 	Backend *backend.Backend
 	// Renderer writes them.
 	Renderer *wire.Renderer
+	// ShutdownDelay is how long requests are taken on after the end was asked for.
+	ShutdownDelay time.Duration
 }
 
 // Run serves until the context ends.
@@ -53,11 +59,13 @@ func Run(ctx context.Context, o Options) error {
 func newServer(o Options) (*genericapiserver.GenericAPIServer, error) {
 	config := genericapiserver.NewConfig(codecs)
 	config.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
+	config.ShutdownDelayDuration = o.ShutdownDelay
+	config.AddReadyzChecks(healthz.NamedCheck("tickets", func(*http.Request) error { return o.Backend.Ready() }))
 	describe(config)
 
 	serving := genericoptions.NewSecureServingOptions().WithLoopback()
 	serving.BindAddress, serving.BindPort = net.ParseIP(o.BindAddress), o.Port
-	serving.ServerCert.CertKey.CertFile, serving.ServerCert.CertKey.KeyFile = o.CertFile, o.KeyFile
+	serving.ServerCert.GeneratedCert = o.Certificate
 	if err := serving.ApplyTo(&config.SecureServing, &config.LoopbackClientConfig); err != nil {
 		return nil, fmt.Errorf("serving: %w", err)
 	}

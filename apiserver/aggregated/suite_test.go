@@ -16,10 +16,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/discovery"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/util/cert"
-	"k8s.io/client-go/util/keyutil"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -115,11 +115,11 @@ func serving(b *backend.Backend) aggregated.Options {
 		rest.Options{Location: time.UTC, Log: klog.Background(), MaxInFlight: 10})
 	certificate, key, err := cert.GenerateSelfSignedCertKey("localhost", nil, nil)
 	Expect(err).NotTo(HaveOccurred())
-	Expect(cert.WriteCert(filepath.Join(folder, "tls.crt"), certificate)).To(Succeed())
-	Expect(keyutil.WriteKey(filepath.Join(folder, "tls.key"), key)).To(Succeed())
+	served, err := dynamiccertificates.NewStaticCertKeyContent("test", certificate, key)
+	Expect(err).NotTo(HaveOccurred())
 	return aggregated.Options{
 		BindAddress: "127.0.0.1", Port: port, Kubeconfig: kubeconfig, Config: environment.Config, Backend: b, Renderer: api.Renderer(),
-		CertFile: filepath.Join(folder, "tls.crt"), KeyFile: filepath.Join(folder, "tls.key"),
+		Certificate: served,
 	}
 }
 

@@ -36,9 +36,11 @@ import (
 // +kubebuilder:rbac:groups=ticketflow.dev,resources=workflows;ticketrecords;scripts;notifiers;users;departments;userroles;applications,verbs=get;list;watch
 // +kubebuilder:rbac:groups=ticketflow.dev,resources=actors,verbs=act-as
 // +kubebuilder:rbac:groups=apps,resources=controllerrevisions,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",namespace=ticketflow-system,resources=secrets,verbs=get
+// +kubebuilder:rbac:groups="",namespace=ticketflow-system,resources=secrets,verbs=get;create
+// +kubebuilder:rbac:groups="",namespace=ticketflow-system,resources=secrets,resourceNames=ticketflow-apiserver-tls,verbs=update
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1.rest.ticketflow.dev,verbs=patch
 
 // Options of a Backend.
 type Options struct {

@@ -23,11 +23,17 @@ type readiness struct {
 	backend *backend.Backend
 	config  *restclient.Config
 	options *Options
+	ending  <-chan struct{} // closed once the end was asked for
 
 	available atomic.Bool // once it was, clients of this mount do not depend on it
 }
 
 func (r *readiness) check(ctx context.Context) error {
+	select {
+	case <-r.ending:
+		return errors.New("the server is shutting down")
+	default:
+	}
 	if err := r.backend.Ready(); err != nil {
 		return err
 	}

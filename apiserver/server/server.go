@@ -5,9 +5,7 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -27,9 +25,6 @@ import (
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/apiserver/rest"
 )
-
-// drain is how long requests under way are waited for at the end.
-const drain = 30 * time.Second
 
 // Run serves until the context ends.
 func Run(ctx context.Context, o *Options) error {
@@ -64,26 +59,39 @@ func Run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
+	made, err := makeCertificate(ctx, o, config, clients)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	// The caches outlive the listeners: requests under way still need them.
-	cacheCtx, stopCache := context.WithCancel(context.WithoutCancel(ctx))
-	group.Go(func() error { return b.Start(cacheCtx) })
+	// What requests under way still need outlives the listeners.
+	needed, release := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return b.Start(needed) })
+	if made != nil {
+		group.Go(func() error { return made.Run(needed) })
+	}
 	serving, served := errgroup.WithContext(ctx)
+	handler := mux(api, document, &readiness{backend: b, config: config, options: o, ending: served.Done()})
 	if o.RestAddress != "" {
-		serving.Go(func() error {
-			return serve(served, o.RestAddress, mux(api, document, &readiness{backend: b, config: config, options: o}))
-		})
+		serving.Go(func() error { return servePlain(served, o, handler) })
+	}
+	if o.RestSecureAddress != "" {
+		serving.Go(func() error { return serveSecure(served, o, made, handler) })
 	}
 	if o.SecurePort != 0 {
 		serving.Go(func() error {
+			provider, err := certificate(o.TLSCertFile, o.TLSKeyFile, made)
+			if err != nil {
+				return err
+			}
 			return aggregated.Run(served, aggregated.Options{
-				BindAddress: o.SecureBindAddress, Port: o.SecurePort, CertFile: o.TLSCertFile, KeyFile: o.TLSKeyFile,
-				Kubeconfig: o.Kubeconfig, Config: config, Backend: b, Renderer: api.Renderer(),
+				BindAddress: o.SecureBindAddress, Port: o.SecurePort, Certificate: provider,
+				Kubeconfig: o.Kubeconfig, Config: config, Backend: b, Renderer: api.Renderer(), ShutdownDelay: o.ShutdownDelay,
 			})
 		})
 	}
 	group.Go(func() error {
-		defer stopCache()
+		defer release()
 		return serving.Wait()
 	})
 	return group.Wait()
@@ -132,26 +140,4 @@ func mux(api http.Handler, document []byte, ready *readiness) http.Handler {
 			api.ServeHTTP(w, r)
 		}
 	})
-}
-
-func serve(ctx context.Context, address string, handler http.Handler) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen for REST: %w", err)
-	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10,
-	}
-	stopped := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-		defer cancel()
-		stopped <- server.Shutdown(last)
-	}()
-	if err := server.Serve(enveloped{listener}); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve REST: %w", err)
-	}
-	return <-stopped
 }
