@@ -4,6 +4,9 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 
 KUBERNETES := bin/kubernetes
+KUBECTL ?= $(CURDIR)/$(KUBERNETES)/kubectl
+VERSION ?= 0.1.0
+IMAGE ?= ticketflow.dev/ticketflow:$(VERSION)
 LINT := go tool -modfile=hack/tools/golangci/go.mod golangci-lint
 # A set KUBEBUILDER_ASSETS is used instead of building Kubernetes.
 export KUBEBUILDER_ASSETS ?= $(CURDIR)/$(KUBERNETES)
@@ -76,6 +79,40 @@ verify: vet ## Regenerate everything and fail on a difference.
 build: ## Build the programs into bin/.
 	go build -o bin/ ./cmd/...
 
+.PHONY: image
+image: ## Make the image IMAGE without Docker: dist/ticketflow.tar.
+	mkdir -p dist
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w" -o dist/ticketflow ./cmd/ticketflow
+	cd hack/image && go run . -program ../../dist/ticketflow -name "$(IMAGE)" -arch "$$(go env GOARCH)" -output ../../dist/ticketflow.tar
+
+.PHONY: docker-image
+docker-image: ## Make the image IMAGE with Docker.
+	docker build --tag "$(IMAGE)" .
+
+.PHONY: build-installer
+build-installer: kubectl ## Write all manifests, with IMAGE in them, to dist/install.yaml.
+	mkdir -p dist
+	KUBECTL=$(KUBECTL) hack/manifests.sh "$(IMAGE)" >dist/install.yaml.new
+	mv dist/install.yaml.new dist/install.yaml
+
+##@ Deployment, to the cluster that kubectl points at
+
+.PHONY: deploy
+deploy: build-installer ## Install or upgrade Ticketflow, and wait until it serves.
+	$(KUBECTL) apply --server-side --force-conflicts -f dist/install.yaml
+	$(KUBECTL) rollout status --namespace ticketflow-system --timeout 5m deployment/ticketflow-manager deployment/ticketflow-apiserver
+	$(KUBECTL) wait --for condition=Available --timeout 2m apiservice/v1.rest.ticketflow.dev
+
+.PHONY: undeploy
+undeploy: build-installer ## Remove Ticketflow, but keep tickets, definitions and secrets.
+	KUBECTL=$(KUBECTL) hack/undeploy.sh dist/install.yaml
+
+.PHONY: uninstall
+uninstall: build-installer ## Remove Ticketflow and DELETE ALL TICKETS.
+	KUBECTL=$(KUBECTL) hack/undeploy.sh --everything dist/install.yaml
+
+##@ What is built once
+
 .PHONY: kubernetes
 kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, once.
 	@missing=(); \
@@ -85,8 +122,8 @@ kubernetes: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl, 
 	[ $${#missing[@]} -eq 0 ] || hack/kubernetes/build.sh $(KUBERNETES) "$${missing[@]}"
 
 .PHONY: kubectl
-kubectl: ## Build kubectl, once.
-	@hack/kubernetes/build.sh $(KUBERNETES) kubectl
+kubectl: ## Build kubectl, once, unless KUBECTL names one.
+	@[ "$(KUBECTL)" != "$(CURDIR)/$(KUBERNETES)/kubectl" ] || hack/kubernetes/build.sh $(KUBERNETES) kubectl
 
 .PHONY: clean
 clean: ## Remove what was built, and the data of `make run`.

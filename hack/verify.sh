@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 before=$(git status --porcelain; git diff)
 hack/generate.sh
 go mod tidy
-(cd hack/kubernetes && go mod tidy)
+for module in kubernetes image; do (cd hack/$module && go mod tidy); done
 unformatted=$(gofmt -l api apiserver cmd config controllers engine hack internal)
 if [ -n "$unformatted" ]; then
   echo "not formatted; make fmt does it:"

@@ -109,7 +109,10 @@ func trusted(ctx context.Context, k *certs.Keeper, o certs.Options, at time.Time
 	return err
 }
 
-func served(k *certs.Keeper) string { certificate, _ := k.CurrentCertKeyContent(); return string(certificate) }
+func served(k *certs.Keeper) string {
+	certificate, _ := k.CurrentCertKeyContent()
+	return string(certificate)
+}
 
 var _ = Describe("the serving certificate", func() {
 	var clock *clocktesting.FakeClock

@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // its image has no certificates of authorities
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
