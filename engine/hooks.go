@@ -43,6 +43,7 @@ func (t *turn) hookCallback() *Refusal {
 		return r
 	}
 	t.store(changes)
+	t.s.Status.LastRunFailed = false // it follows the last word (Q29)
 	entry := t.entry()
 	entry.Actor, entry.Changes, entry.Transition, entry.Outcome = v1alpha1.RobotUser, changes, chosen.Name, chosen.Outcome
 	return t.take(chosen, entry)

@@ -74,6 +74,14 @@ func TestAHookThatReportsAFailureIsCalledAgainOnDemand(t *testing.T) {
 	}
 }
 
+func TestQ29TheLastWordOfAHookCounts(t *testing.T) {
+	w := hookWalker(t, "true").runs(v1alpha1.RunSucceeded, "taken", nil)
+	w.must(v1alpha1.HookUser, callBack(false)).must(v1alpha1.HookUser, callBack(true)).at("check", "zhangsan")
+	if w.s.Status.LastRunFailed {
+		t.Error("the last run counts as failed, though it called back with success")
+	}
+}
+
 func TestOnlyAHooksOwnRunIsWantedOfIt(t *testing.T) {
 	w := hookWalker(t, "false")
 	if engine.RunWanted(&w.s.Status, v1alpha1.ParticipantsScript) != nil {
