@@ -21,6 +21,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -92,7 +93,7 @@ var _ = BeforeSuite(func() {
 	rights, err := auth.NewAuthorizer(clients)
 	Expect(err).NotTo(HaveOccurred())
 	who := &auth.Either{Signature: auth.NewSignature(b.Directory(), k8s, systemNamespace, clock.RealClock{}), Bearer: bearer}
-	api := rest.New(b, who, rest.Options{Location: time.UTC, Log: GinkgoLogr, MaxInFlight: 100, Rights: rights})
+	api := rest.New(b, who, rest.Options{Location: time.UTC, Log: requestLog(), MaxInFlight: 100, Rights: rights})
 	document, err := rest.OpenAPI(true)
 	Expect(err).NotTo(HaveOccurred())
 	documented, err = legacy.NewRouter(document)
@@ -252,4 +253,13 @@ func detail(path, user string) map[string]any {
 	GinkgoHelper()
 	data := as(user).get(path).ok().(map[string]any)
 	return data["value"].(map[string]any)
+}
+
+// requestLog is where the server tells of requests: Ginkgo keeps every line in
+// memory, where those of a long time of fuzzing would not fit.
+func requestLog() logr.Logger {
+	if *fuzzTime > time.Minute {
+		return logr.Discard()
+	}
+	return GinkgoLogr
 }
