@@ -16,8 +16,16 @@ import (
 	"time"
 )
 
-// stopTime is how long each program has to end by itself.
-const stopTime = 20 * time.Second
+const (
+	// stopTime is how long each program has to end by itself.
+	stopTime = 20 * time.Second
+	// shortestPause and longestPause bound how long to wait before a program
+	// that has ended is started again: twice as long each time, unless it ran
+	// for a while.
+	shortestPause = time.Second
+	longestPause  = 30 * time.Second
+	aWhile        = 10 * time.Second
+)
 
 // children starts programs and ends them in the opposite order.
 //
@@ -27,18 +35,32 @@ const stopTime = 20 * time.Second
 type children struct {
 	logs    string
 	started []*child
-	failed  chan error
+	failed  chan *failure
 	starts  chan func()
 }
 
 type child struct {
-	name    string
-	command *exec.Cmd
-	ended   chan struct{}
+	name, program string
+	arguments     []string
+	command       *exec.Cmd
+	begun         time.Time
+	pause         time.Duration // before it was started
+	ended         chan struct{}
+}
+
+// failure is a program that has ended although nobody stopped it.
+type failure struct {
+	child *child
+	cause error
+	tail  string // of its log
+}
+
+func (f *failure) Error() string {
+	return fmt.Sprintf("%s has ended (%v); its log's last lines:\n%s", f.child.name, f.cause, f.tail)
 }
 
 func newChildren(logs string) *children {
-	c := &children{logs: logs, failed: make(chan error, 16), starts: make(chan func())}
+	c := &children{logs: logs, failed: make(chan *failure, 16), starts: make(chan func())}
 	go func() {
 		// The death signal follows the thread that started the child: it must
 		// be one that lives as long as this program.
@@ -52,12 +74,27 @@ func newChildren(logs string) *children {
 
 // start runs a program; its output goes to a log that begins anew.
 func (c *children) start(name, program string, arguments ...string) error {
-	log, err := os.OpenFile(filepath.Join(c.logs, name+".log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
+	added := &child{name: name, program: program, arguments: arguments}
+	if err := os.Remove(c.log(name)); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
+	if err := c.run(added); err != nil {
+		return err
+	}
+	c.started = append(c.started, added)
+	return nil
+}
+
+func (c *children) log(name string) string { return filepath.Join(c.logs, name+".log") }
+
+// run starts a child's process, for the first time or again.
+func (c *children) run(one *child) error {
+	log, err := os.OpenFile(c.log(one.name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", one.name, err)
+	}
 	defer func() { _ = log.Close() }() // the child has its own
-	command := exec.Command(program, arguments...)
+	command := exec.Command(one.program, one.arguments...)
 	command.Stdout, command.Stderr = log, log
 	// These programs make much garbage and hold little: collecting it half as
 	// often is worth a few hundred MiB.
@@ -66,16 +103,25 @@ func (c *children) start(name, program string, arguments ...string) error {
 	result := make(chan error)
 	c.starts <- func() { result <- command.Start() }
 	if err := <-result; err != nil {
-		return fmt.Errorf("start %s: %w", name, err)
+		return fmt.Errorf("start %s: %w", one.name, err)
 	}
-	added := &child{name: name, command: command, ended: make(chan struct{})}
-	c.started = append(c.started, added)
+	ended := make(chan struct{})
+	one.command, one.begun, one.ended = command, time.Now(), ended
 	go func() {
 		err := command.Wait()
-		close(added.ended)
-		c.failed <- fmt.Errorf("%s has ended (%w); its log's last lines:\n%s", name, cmpErr(err), c.tail(name))
+		close(ended)
+		c.failed <- &failure{child: one, cause: cmpErr(err), tail: c.tail(one.name)}
 	}()
 	return nil
+}
+
+// again is after what time to start a program that has ended by itself.
+func (f *failure) again(now time.Time) time.Duration {
+	f.child.pause = min(2*f.child.pause, longestPause)
+	if f.child.pause == 0 || now.Sub(f.child.begun) >= aWhile {
+		f.child.pause = shortestPause
+	}
+	return f.child.pause
 }
 
 // cmpErr gives a clean end a name: none of the programs should end by itself.
@@ -88,7 +134,7 @@ func cmpErr(err error) error {
 
 // tail is the end of a program's log.
 func (c *children) tail(name string) string {
-	data, err := os.ReadFile(filepath.Join(c.logs, name+".log"))
+	data, err := os.ReadFile(c.log(name))
 	if err != nil {
 		return "(it cannot be read)"
 	}
@@ -123,8 +169,8 @@ func (c *children) waitFor(ctx context.Context, what string, timeout time.Durati
 			return nil
 		}
 		select {
-		case err := <-c.failed:
-			return err
+		case failure := <-c.failed:
+			return failure
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w", what, last)
 		case <-ticker.C:

@@ -47,8 +47,8 @@ type runner struct {
 	self    string
 }
 
-// Up brings everything up, tells so, and waits until the context ends or a
-// program does; then it stops all of it in order.
+// Up brings everything up, tells so, and waits until the context ends; then it
+// stops all of it in order. A program that ends meanwhile is started again.
 func Up(ctx context.Context, o *Options) error {
 	start := time.Now() //nolint:forbidigo // wiring: how long the start took, for people
 	r, unlock, err := prepare(o, start)
@@ -64,12 +64,28 @@ func Up(ctx context.Context, o *Options) error {
 		return err
 	}
 	r.welcome(time.Since(start))
-	select {
-	case <-ctx.Done():
-		r.say("Stopping.")
-		return nil
-	case err := <-r.plane.children.failed:
-		return err
+	return r.watch(ctx)
+}
+
+// watch starts again what ends, as a kubelet would, until the context ends.
+func (r *runner) watch(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			r.say("Stopping.")
+			return nil
+		case failure := <-r.plane.children.failed:
+			pause := failure.again(time.Now())
+			r.say("%v\nIt is started again in %s.", failure, pause)
+			select {
+			case <-ctx.Done():
+				continue
+			case <-time.After(pause):
+			}
+			if err := r.plane.children.run(failure.child); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -211,7 +227,7 @@ func (r *runner) install(ctx context.Context) error {
 func (r *runner) startManager() error {
 	arguments := []string{
 		"manager", "--kubeconfig=" + r.plane.file("manager.kubeconfig"), "--system-namespace=" + systemNamespace,
-		"--time-zone=" + r.options.TimeZone,
+		"--time-zone=" + r.options.TimeZone, "--metrics-bind-address=" + r.options.MetricsAddress,
 	}
 	for _, host := range r.options.Hosts() {
 		arguments = append(arguments, "--allow-hosts="+host)

@@ -1,0 +1,68 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAProgramThatEndsIsStartedAgain(t *testing.T) {
+	folder, out := t.TempDir(), &bytes.Buffer{}
+	c := newChildren(folder)
+	defer c.stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	// It ends at its first start, and stays from the second on.
+	mark := filepath.Join(folder, "mark")
+	program := "echo started; if mkdir " + mark + "; then exit 3; fi; echo staying; exec sleep 300"
+	if err := c.start("part", "/bin/sh", "-c", program); err != nil {
+		t.Fatal(err)
+	}
+	watched := make(chan error, 1)
+	r := &runner{options: &Options{Out: out}, plane: &plane{children: c}}
+	go func() { watched <- r.watch(ctx) }()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for range ticker.C {
+		log, err := os.ReadFile(c.log("part"))
+		if err == nil && strings.Contains(string(log), "staying") {
+			if got := strings.Count(string(log), "started"); got != 2 {
+				t.Errorf("the log of a program that was started again has %d starts:\n%s", got, log)
+			}
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("it was not started again; its log:\n%s", log)
+		}
+	}
+	cancel()
+	if err := <-watched; err != nil {
+		t.Errorf("watch ends with %v", err)
+	}
+	if !strings.Contains(out.String(), "part has ended (exit status 3)") {
+		t.Errorf("people are told %q", out)
+	}
+}
+
+func TestThePauseBeforeAStartGrowsUntilAProgramStays(t *testing.T) {
+	f := &failure{child: &child{begun: time.Unix(1000, 0)}}
+	soon, late := time.Unix(1001, 0), time.Unix(1010, 0)
+	for i, step := range []struct {
+		now  time.Time
+		want time.Duration
+	}{
+		{soon, time.Second}, {soon, 2 * time.Second}, {soon, 4 * time.Second}, {soon, 8 * time.Second},
+		{soon, 16 * time.Second}, {soon, 30 * time.Second}, {soon, 30 * time.Second}, {late, time.Second}, {soon, 2 * time.Second},
+	} {
+		if got := f.again(step.now); got != step.want {
+			t.Errorf("pause %d is %s, want %s", i, got, step.want)
+		}
+	}
+}
