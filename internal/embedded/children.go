@@ -23,8 +23,8 @@ const (
 	// that has ended is started again: twice as long each time, unless it ran
 	// for a while.
 	shortestPause = time.Second
-	longestPause  = 30 * time.Second
-	aWhile        = 10 * time.Second
+	longestPause  = 10 * time.Second
+	aWhile        = 5 * time.Second
 )
 
 // children starts programs and ends them in the opposite order.

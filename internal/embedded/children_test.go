@@ -53,13 +53,13 @@ func TestAProgramThatEndsIsStartedAgain(t *testing.T) {
 
 func TestThePauseBeforeAStartGrowsUntilAProgramStays(t *testing.T) {
 	f := &failure{child: &child{begun: time.Unix(1000, 0)}}
-	soon, late := time.Unix(1001, 0), time.Unix(1010, 0)
+	soon, late := time.Unix(1001, 0), time.Unix(1005, 0)
 	for i, step := range []struct {
 		now  time.Time
 		want time.Duration
 	}{
 		{soon, time.Second}, {soon, 2 * time.Second}, {soon, 4 * time.Second}, {soon, 8 * time.Second},
-		{soon, 16 * time.Second}, {soon, 30 * time.Second}, {soon, 30 * time.Second}, {late, time.Second}, {soon, 2 * time.Second},
+		{soon, 10 * time.Second}, {soon, 10 * time.Second}, {late, time.Second}, {soon, 2 * time.Second},
 	} {
 		if got := f.again(step.now); got != step.want {
 			t.Errorf("pause %d is %s, want %s", i, got, step.want)
