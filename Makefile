@@ -47,6 +47,10 @@ cluster-down: ## Take that node down, with all that it made.
 bench: build kubernetes ## Measure REST beside the raw kube-apiserver, in one table.
 	go run ./hack/bench
 
+.PHONY: chaos
+chaos: build kubernetes ## Kill the manager at random while tickets go their ways, and check what became of them.
+	go run ./hack/chaos $(CHAOS)
+
 FUZZTIME ?= 10m
 .PHONY: fuzz
 fuzz: kubernetes ## Send random requests to every endpoint, and random values to the engine, for FUZZTIME each.
@@ -59,7 +63,7 @@ lint: ## Check the code, the import walls included.
 
 .PHONY: fmt
 fmt: ## Format the code.
-	gofmt -w api apiserver cmd config controllers engine hack/bench internal
+	gofmt -w api apiserver cmd config controllers engine hack internal
 
 .PHONY: vet
 vet: ## Look for mistakes that compile.

@@ -4,21 +4,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // the documented signature
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/hack/local"
 )
 
 const namespace = "bench"
@@ -26,12 +21,11 @@ const namespace = "bench"
 // rawClient talks to the kube-apiserver about an object as large as a typical ticket.
 type rawClient struct{ client client.Client }
 
-func newRaw(kubeconfig string) (*rawClient, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+func newRaw(t *local.Ticketflow) (*rawClient, error) {
+	config, err := t.Config()
 	if err != nil {
 		return nil, err
 	}
-	config.QPS = -1
 	c, err := client.New(config, client.Options{})
 	return &rawClient{client: c}, err
 }
@@ -90,51 +84,14 @@ func (r *rawClient) get(int) func(context.Context) error {
 	}
 }
 
-// restClient talks to /api/v1.0 as the application that manifests.yaml makes.
-type restClient struct {
-	base string
-	http *http.Client
-}
+// restClient is the application that manifests.yaml makes.
+type restClient struct{ *local.REST }
 
-func (r *restClient) call(ctx context.Context, method, path string, body any, data any) error {
-	var encoded []byte
-	if body != nil {
-		var err error
-		if encoded, err = json.Marshal(body); err != nil {
-			return err
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, method, r.base+path, bytes.NewReader(encoded))
-	if err != nil {
-		return err
-	}
-	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
-	sum := md5.Sum([]byte(timestamp + "bench-token")) //nolint:gosec // the documented signature
-	for name, value := range map[string]string{
-		"appname": "bench", "username": "worker", "timestamp": timestamp, "signature": hex.EncodeToString(sum[:]),
-	} {
-		request.Header.Set(name, value)
-	}
-	response, err := r.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	answer := struct {
-		Code int             `json:"code"`
-		Msg  string          `json:"msg"`
-		Data json.RawMessage `json:"data"`
-	}{}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return err
-	}
-	if answer.Code != 0 {
-		return fmt.Errorf("%s %s: %s", method, path, answer.Msg)
-	}
-	if data != nil {
-		return json.Unmarshal(answer.Data, data)
-	}
-	return nil
+func newREST(t *local.Ticketflow) *restClient {
+	return &restClient{&local.REST{
+		Address: t.Address, Application: "bench", Token: "bench-token", User: "worker",
+		HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+	}}
 }
 
 // open opens a ticket with 8 fields and answers its path.
@@ -144,7 +101,7 @@ func (r *restClient) open(ctx context.Context) (string, error) {
 	var opened struct {
 		ID int64 `json:"ticket_id"`
 	}
-	err := r.call(ctx, http.MethodPost, "tickets", body, &opened)
+	err := r.Call(ctx, http.MethodPost, "tickets", body, &opened)
 	return "tickets/" + strconv.FormatInt(opened.ID, 10), err
 }
 
@@ -164,7 +121,7 @@ func (r *restClient) handle(int) func(context.Context) error {
 			path, err = r.open(ctx)
 			return err
 		}
-		return r.call(ctx, http.MethodPatch, path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil)
+		return r.Call(ctx, http.MethodPatch, path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil)
 	}
 }
 
@@ -179,13 +136,13 @@ func (r *restClient) read(suffix string) func(int) func(context.Context) error {
 					return err
 				}
 				for range 5 {
-					if err = r.call(ctx, http.MethodPatch, path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil); err != nil {
+					if err = r.Call(ctx, http.MethodPatch, path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil); err != nil {
 						return err
 					}
 				}
 				return nil
 			}
-			return r.call(ctx, http.MethodGet, path+suffix, nil, nil)
+			return r.Call(ctx, http.MethodGet, path+suffix, nil, nil)
 		}
 	}
 }

@@ -12,14 +12,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
-	"syscall"
 	"time"
+
+	"ticketflow.dev/ticketflow/hack/local"
 )
 
 //go:embed manifests.yaml
@@ -50,7 +48,7 @@ func run(each time.Duration, only string, tickets int) error {
 	if err := b.start(); err != nil {
 		return err
 	}
-	defer func() { b.stop() }()
+	defer func() { b.up.Stop() }()
 	if err := b.beside(context.Background()); err != nil {
 		return err
 	}
@@ -65,27 +63,19 @@ type bench struct {
 	folder string
 	each   time.Duration
 	only   *regexp.Regexp
-	up     *exec.Cmd
-	ready  time.Duration // that it took
+	up     *local.Ticketflow
 	raw    *rawClient
 	rest   *restClient
 }
 
 func (b *bench) start() error {
-	begun := time.Now()
-	up, address, err := startUp(b.folder)
-	if err != nil {
+	var err error
+	if b.up, err = local.Up(b.folder, manifests); err != nil {
 		return err
 	}
-	b.up, b.ready = up, time.Since(begun)
-	b.rest = &restClient{base: "http://" + address + "/api/v1.0/", http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
-	b.raw, err = newRaw(filepath.Join(b.folder, "kubeconfig"))
+	b.rest = newREST(b.up)
+	b.raw, err = newRaw(b.up)
 	return err
-}
-
-func (b *bench) stop() {
-	_ = b.up.Process.Signal(syscall.SIGINT)
-	_ = b.up.Wait()
 }
 
 // beside measures REST and the raw kube-apiserver with few tickets.
@@ -122,19 +112,19 @@ func (b *bench) row(ctx context.Context, name string, work func(client int) func
 	r := row{name: name, cpu: map[string]time.Duration{}}
 	for i, clients := range []int{1, 32} {
 		fmt.Fprintf(os.Stderr, "%s, %d clients\n", name, clients)
-		before, err := processes(b.up.Process.Pid)
+		before, err := b.up.Processes()
 		if err != nil {
 			return row{}, err
 		}
 		if r.results[i], err = measure(ctx, clients, b.each, work); err != nil {
 			return row{}, err
 		}
-		after, err := processes(b.up.Process.Pid)
+		after, err := b.up.Processes()
 		if err != nil {
 			return row{}, err
 		}
 		for process, used := range after { // of the last, with 32 clients
-			r.cpu[process] = (used.cpu - before[process].cpu) / time.Duration(r.results[i].count)
+			r.cpu[process] = (used.CPU - before[process].CPU) / time.Duration(r.results[i].count)
 		}
 	}
 	return r, nil
@@ -152,9 +142,9 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 		}
 	}
 	fmt.Fprintf(os.Stderr, "loading %d tickets\n", tickets)
-	b.stop()
+	b.up.Stop()
 	begun := time.Now()
-	if err := fill(ctx, filepath.Join(b.folder, "data"), ticket, tickets); err != nil {
+	if err := fill(ctx, local.Data(b.folder), ticket, tickets); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "loaded after %s; starting anew\n", time.Since(begun).Round(time.Second))
@@ -171,7 +161,7 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 			n := 0
 			return func(ctx context.Context) error {
 				n++
-				return b.rest.call(ctx, http.MethodGet, "tickets?"+l.query(client, n), nil, nil)
+				return b.rest.Call(ctx, http.MethodGet, "tickets?"+l.query(client, n), nil, nil)
 			}
 		})
 		if err != nil {
@@ -183,51 +173,17 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 		n := 0
 		return func(ctx context.Context) error {
 			n++
-			return b.rest.call(ctx, http.MethodGet, fmt.Sprintf("tickets/%d", firstCopy+(client*7919+n*31)%tickets), nil, nil)
+			return b.rest.Call(ctx, http.MethodGet, fmt.Sprintf("tickets/%d", firstCopy+(client*7919+n*31)%tickets), nil, nil)
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("detail: %w", err)
 	}
 	rows = append(rows, listRow{"detail", detail, false})
-	used, err := processes(b.up.Process.Pid)
+	used, err := b.up.Processes()
 	if err != nil {
 		return err
 	}
-	printScale(tickets, rows, b.ready, used)
+	printScale(tickets, rows, b.up.Ready, used)
 	return nil
-}
-
-// startUp brings everything up and waits until it is ready.
-func startUp(folder string) (*exec.Cmd, string, error) {
-	load := filepath.Join(folder, "load.yaml")
-	if err := os.WriteFile(load, manifests, 0o600); err != nil {
-		return nil, "", err
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", err
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return nil, "", err
-	}
-	up := exec.Command("bin/ticketflow", "up", "--data-dir", filepath.Join(folder, "data"),
-		"--kubeconfig", filepath.Join(folder, "kubeconfig"), "--rest-address", address, "--load", load)
-	up.Stdout, up.Stderr = os.Stderr, os.Stderr
-	if err := up.Start(); err != nil {
-		return nil, "", err
-	}
-	for range 6000 {
-		response, err := http.Get("http://" + address + "/readyz")
-		if err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return up, address, nil
-			}
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	_ = up.Process.Signal(syscall.SIGINT)
-	return nil, "", fmt.Errorf("ticketflow up is not ready")
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"ticketflow.dev/ticketflow/hack/local"
 )
 
 // result is what one row gave with one number of clients.
@@ -119,14 +121,14 @@ type listRow struct {
 }
 
 // printScale writes the table of many tickets, and the budgets under it.
-func printScale(tickets int, rows []listRow, ready time.Duration, used map[string]usage) {
+func printScale(tickets int, rows []listRow, ready time.Duration, used map[string]local.Process) {
 	fmt.Printf("\n%-26s %12s %10s %10s\n", fmt.Sprintf("%d tickets", tickets), "8 clients/s", "median", "p99")
 	for _, r := range rows {
 		fmt.Printf("%-26s %12.0f %10s %10s\n", r.name, r.rate, short(r.p50), short(r.p99))
 	}
 	fmt.Println()
 	for _, name := range slices.Sorted(maps.Keys(used)) {
-		fmt.Printf("%-26s %8d MiB\n", name, used[name].memory)
+		fmt.Printf("%-26s %8d MiB\n", name, used[name].Memory)
 	}
 	fmt.Println()
 	for _, r := range rows {
@@ -136,7 +138,7 @@ func printScale(tickets int, rows []listRow, ready time.Duration, used map[strin
 		}
 		budget(r.name+", p99 in ms", milliseconds(r.p99), want, false)
 	}
-	budget("apiserver, MiB", float64(used["apiserver"].memory), 1536, false)
-	budget("manager, MiB", float64(used["manager"].memory), 1536, false)
+	budget("apiserver, MiB", float64(used["apiserver"].Memory), 1536, false)
+	budget("manager, MiB", float64(used["manager"].Memory), 1536, false)
 	budget("start to ready, s", ready.Seconds(), 30, false)
 }

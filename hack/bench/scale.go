@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/hack/local"
 )
 
 // What many tickets cost: they are copies of one that went through REST, put
@@ -41,7 +42,7 @@ func template(ctx context.Context, rest *restClient, raw *rawClient) (map[string
 		return nil, err
 	}
 	for range 5 {
-		if err := rest.call(ctx, "PATCH", path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil); err != nil {
+		if err := rest.Call(ctx, "PATCH", path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -92,15 +93,12 @@ func fill(ctx context.Context, data string, ticket map[string]any, count int) er
 
 // startEtcd starts etcd on the data of the `up` that was stopped.
 func startEtcd(ctx context.Context, data string) (stop func(), client *clientv3.Client, err error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := local.FreeAddress()
 	if err != nil {
 		return nil, nil, err
 	}
-	address := "http://" + listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return nil, nil, err
-	}
-	process := exec.CommandContext(ctx, "bin/kubernetes/etcd", "--name=ticketflow", "--data-dir="+filepath.Join(data, "etcd"),
+	address := "http://" + free
+	process := exec.CommandContext(ctx, filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "etcd"), "--name=ticketflow", "--data-dir="+filepath.Join(data, "etcd"),
 		"--listen-client-urls="+address, "--advertise-client-urls="+address, "--listen-peer-urls=http://127.0.0.1:0",
 		"--quota-backend-bytes="+strconv.Itoa(8<<30), "--log-level=error")
 	process.Stderr = os.Stderr
@@ -152,7 +150,7 @@ func listed(ctx context.Context, rest *restClient, count int) error {
 		Total int `json:"total"`
 	}
 	for range 1200 {
-		if err := rest.call(ctx, "GET", "tickets?category=all&per_page=1", nil, &page); err != nil {
+		if err := rest.Call(ctx, "GET", "tickets?category=all&per_page=1", nil, &page); err != nil {
 			return err
 		}
 		if page.Total >= count {
