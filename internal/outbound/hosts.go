@@ -59,7 +59,7 @@ func (h hosts) control(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("%w: the address cannot be read", errForbidden)
 	}
-	ip := port.Addr().Unmap().WithZone("")
+	ip := carried(port.Addr().Unmap().WithZone(""))
 	switch {
 	case ip.IsLinkLocalUnicast(), ip.IsLinkLocalMulticast(), ip.IsInterfaceLocalMulticast(), ip.IsMulticast(), ip.IsUnspecified(), slices.Contains(metadata, ip):
 		return fmt.Errorf("%w: the host resolves to a link-local, metadata or multicast address", errForbidden)
@@ -67,6 +67,30 @@ func (h hosts) control(_, address string, _ syscall.RawConn) error {
 		return fmt.Errorf("%w: the host resolves to this machine", errForbidden)
 	}
 	return nil
+}
+
+// translated are the prefixes under which IPv6 carries IPv4 addresses, and where
+// in those the address begins: NAT64, 6to4 and the old compatible ones. What
+// is forbidden is so under them, too.
+var translated = []struct {
+	prefix netip.Prefix
+	at     int
+}{
+	{netip.MustParsePrefix("64:ff9b::/96"), 12}, {netip.MustParsePrefix("2002::/16"), 2}, {netip.MustParsePrefix("::/96"), 12},
+}
+
+// carried is the IPv4 address that an IPv6 address carries; else the address itself.
+func carried(ip netip.Addr) netip.Addr {
+	if ip.Is4() || ip.IsLoopback() {
+		return ip
+	}
+	for _, t := range translated {
+		if t.prefix.Contains(ip) {
+			bytes := ip.As16()
+			return netip.AddrFrom4([4]byte(bytes[t.at : t.at+4]))
+		}
+	}
+	return ip
 }
 
 // allowLoopback says whether the operator names this machine itself.

@@ -40,7 +40,7 @@ const (
 )
 
 // ErrTryAgain marks failures that another attempt may not meet: the connection,
-// and answers of 500 and above.
+// answers of 500 and above, and that there were too many requests.
 var ErrTryAgain = errors.New("no success so far")
 
 // Client makes requests to allowed hosts.
@@ -62,14 +62,22 @@ func New(allowed []string, clk clock.PassiveClock) *Client {
 			DialContext: c.dialer.DialContext, TLSHandshakeTimeout: timeout, MaxResponseHeaderBytes: maxAnswer,
 			MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
 		},
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			if len(via) > maxRedirects {
-				return fmt.Errorf("it redirects more than %d times", maxRedirects)
-			}
-			return c.allowed.check(r.URL)
-		},
+		CheckRedirect: c.redirect,
 	}
 	return c
+}
+
+// redirect looks at where a redirect leads. The signature is for the host that
+// was meant: another could use it to speak for us.
+func (c *Client) redirect(r *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return fmt.Errorf("it redirects more than %d times", maxRedirects)
+	}
+	if !strings.EqualFold(r.URL.Host, via[0].URL.Host) {
+		r.Header.Del("timestamp")
+		r.Header.Del("signature")
+	}
+	return c.allowed.check(r.URL)
 }
 
 // Answer is what the other side says, in the protocol of hooks and notices.
@@ -132,7 +140,7 @@ func withoutAddress(err error) error {
 func read(response *http.Response) (Answer, error) {
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	switch {
-	case response.StatusCode >= http.StatusInternalServerError:
+	case response.StatusCode >= http.StatusInternalServerError, response.StatusCode == http.StatusTooManyRequests:
 		return Answer{}, fmt.Errorf("%w: it answers %s", ErrTryAgain, response.Status)
 	case err != nil:
 		return Answer{}, fmt.Errorf("%w: its answer breaks off: %w", ErrTryAgain, err)

@@ -53,6 +53,7 @@ func TestWhatGoesWrong(t *testing.T) {
 	text("/refused", 200, `{"code": -1, "msg": "no"}`)
 	text("/broken", 500, `{"code": 0}`)
 	text("/missing", 404, `{"code": 0}`)
+	text("/busy", 429, `{"code": 0}`)
 	text("/html", 200, `<html>`)
 	text("/list", 200, `[]`)
 	text("/codeless", 200, `{"msg": "x"}`)
@@ -97,6 +98,11 @@ func TestWhatGoesWrong(t *testing.T) {
 		"another scheme":                              {[]string{"*"}, "file:///etc/passwd", "http", false},
 		"an address that is none":                     {[]string{"*"}, "http://[::1", "URL", false},
 		"an IPv4 address in IPv6 clothing":            {[]string{"*"}, "http://[::ffff:169.254.169.254]/", "link-local", false},
+		"an IPv4 address behind NAT64":                {[]string{"*"}, "http://[64:ff9b::169.254.169.254]/", "link-local", false},
+		"an IPv4 address through 6to4":                {[]string{"*"}, "http://[2002:a9fe:a9fe::1]/", "link-local", false},
+		"an IPv4 address written as of old":           {[]string{"*"}, "http://[::169.254.169.254]/", "link-local", false},
+		"this machine behind NAT64":                   {[]string{"*"}, "http://[64:ff9b::127.0.0.1]/", "this machine", false},
+		"an answer that there were too many requests": {[]string{"127.0.0.1"}, server.URL + "/busy", "429", true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -118,4 +124,18 @@ func TestWhatGoesWrong(t *testing.T) {
 			t.Errorf("got %+v, %v", answer, err)
 		}
 	})
+}
+
+func TestAnAnswerThatTakesTooLongIsNotWaitedFor(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done() // until the other side gives up
+	}))
+	defer server.Close()
+	client := outbound.New([]string{"127.0.0.1"}, now)
+	client.Hurry(20 * time.Millisecond)
+	_, err := client.Post(t.Context(), server.URL+"/?key=secret", "the-token", nil)
+	if !errors.Is(err, outbound.ErrTryAgain) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
 }
