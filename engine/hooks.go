@@ -16,6 +16,17 @@ func HookOf(g *Graph, status *v1alpha1.TicketStatus) (*v1alpha1.Hook, bool) {
 	return state.Participants.Hook, true
 }
 
+// SentAlong is what a hook was sent beside the ticket, where an entry tells of
+// its call: the ticket stays on the revision that says it.
+func SentAlong(g *Graph, entry *v1alpha1.HistoryEntry) v1alpha1.JSONObject {
+	state, ok := g.State(entry.State)
+	called := entry.Action == v1alpha1.HistoryHookSucceeded || entry.Action == v1alpha1.HistoryHookFailed
+	if !called || !ok || state.Participants == nil || state.Participants.Hook == nil {
+		return nil
+	}
+	return state.Participants.Hook.ExtraInfo
+}
+
 // waitsForCallback says that the state's hook calls back when its work is done.
 func (t *turn) waitsForCallback() bool {
 	hook, ok := HookOf(t.graph, &t.s.Status)

@@ -17,7 +17,7 @@ import (
 const hooked = `
 states:
 - {name: new, type: Start, transitions: [{name: go, to: call}]}
-- {name: call, participants: {hook: {url: "https://example.com", wait: WAIT}}, transitions: [{name: called, to: check}]}
+- {name: call, participants: {hook: {url: "https://example.com", wait: WAIT, extraInfo: {room: "12"}}}, transitions: [{name: called, to: check}]}
 - {name: check, participants: {users: [zhangsan]}, transitions: [{name: ok, to: end}]}
 - {name: end, type: End}
 `
@@ -54,6 +54,21 @@ func TestAHookThatWaitsIsNotedOnceAndMovesWhenItCallsBack(t *testing.T) {
 		t.Errorf("a repetition did something: %v\n%s", refusal, cmp.Diff(w.s, again))
 	}
 	w.must(v1alpha1.HookUser, callBack(true)).at("check", "zhangsan")
+}
+
+func TestWhatAHookWasSentAlongIsToldWhereItWasCalled(t *testing.T) {
+	w := hookWalker(t, "true")
+	w.runs(v1alpha1.RunSucceeded, "taken", nil)
+	w.must(v1alpha1.HookUser, callBack(true))
+	var got []any
+	for i := range w.s.Status.History {
+		if along := engine.SentAlong(w.graph, &w.s.Status.History[i]); along != nil {
+			got = append(got, w.s.Status.History[i].Comment, along["room"])
+		}
+	}
+	if diff := cmp.Diff([]any{"taken", "12"}, got); diff != "" {
+		t.Errorf("told with (-want +got):\n%s", diff)
+	}
 }
 
 func TestAHookThatReportsAFailureIsCalledAgainOnDemand(t *testing.T) {

@@ -65,6 +65,9 @@ func (r *Renderer) fold(t *v1alpha1.Ticket, graph *engine.Graph, history []v1alp
 		if err != nil {
 			return nil, err
 		}
+		if extra := engine.SentAlong(graph, &history[i]); extra != nil {
+			data["extra_info"] = extra // as the hook got it (rest-behaviour.md §8.2)
+		}
 		out[history[i].Seq] = data
 	}
 	return out, nil

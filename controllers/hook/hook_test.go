@@ -68,6 +68,7 @@ type receiver struct {
 	mu     sync.Mutex
 	status int
 	answer string
+	broken func(http.ResponseWriter)
 	got    []map[string]any
 	signed []bool
 }
@@ -89,8 +90,19 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	sum := md5.Sum([]byte(request.Header.Get("timestamp") + "s3cret")) //nolint:gosec // as above
 	r.got = append(r.got, body)
 	r.signed = append(r.signed, request.Header.Get("signature") == hex.EncodeToString(sum[:]))
+	if r.broken != nil {
+		r.broken(w)
+		return
+	}
 	w.WriteHeader(r.status)
 	_, _ = io.WriteString(w, r.answer)
+}
+
+// breaks has it answer otherwise, until it is nil.
+func (r *receiver) breaks(how func(http.ResponseWriter)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.broken = how
 }
 
 func (r *receiver) answers(status int, answer string) {
@@ -114,6 +126,12 @@ var _ = Describe("the hook reconciler", func() {
 		t          *v1alpha1.Ticket
 	)
 
+	newReconciler := func() *hook.Reconciler {
+		return &hook.Reconciler{
+			Client: k8s, Live: k8s, Graphs: graphs.New(k8s), Clock: clk,
+			Outbound: outbound.New([]string{"127.0.0.1"}, clk), Writer: wire.Writer{People: nobody{}, Location: time.UTC},
+		}
+	}
 	// waiting is a ticket that waits for a hook, as the ticket reconciler leaves it.
 	waiting := func(ctx context.Context, wants v1alpha1.Hook) {
 		GinkgoHelper()
@@ -174,10 +192,7 @@ var _ = Describe("the hook reconciler", func() {
 		ns = namespace.Name
 		other = newReceiver()
 		clk = clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
-		reconciler = &hook.Reconciler{
-			Client: k8s, Live: k8s, Graphs: graphs.New(k8s), Clock: clk,
-			Outbound: outbound.New([]string{"127.0.0.1"}, clk), Writer: wire.Writer{People: nobody{}, Location: time.UTC},
-		}
+		reconciler = newReconciler()
 	})
 
 	It("sends the ticket with its fields, signed, and reports the answer (Q28) and nothing of an earlier run", func(ctx SpecContext) {
@@ -219,11 +234,45 @@ var _ = Describe("the hook reconciler", func() {
 		Expect(pauses[:8]).To(Equal([]time.Duration{
 			time.Second, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, time.Minute,
 		}))
-		again := *reconciler // as after a restart
-		reconciler = &again
+		Expect(t.Status.Run.Message).To(ContainSubstring("it answers 503"), "people see what it waits for")
 		other.answers(http.StatusOK, `{"code": 0, "msg": "up"}`)
+		Expect(reconcile(ctx).RequeueAfter).To(Equal(time.Minute), "its time has not come")
+		reconciler = newReconciler() // as after a restart
 		Expect(reconcile(ctx)).To(BeZero())
 		Expect(t.Status.Run.Message).To(Equal("up"))
+	})
+
+	It("is not called sooner for what else happens to the ticket", func(ctx SpecContext) {
+		waiting(ctx, v1alpha1.Hook{URL: other.URL})
+		other.answers(http.StatusServiceUnavailable, "")
+		Expect(reconcile(ctx).RequeueAfter).To(Equal(time.Second))
+		t.Status.Title = "changed"
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		Expect(reconcile(ctx).RequeueAfter).To(Equal(time.Second))
+		Expect(other.calls()).To(Equal(1))
+		t.Status.Wanted.Attempt++ // somebody retries
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		reconcile(ctx)
+		Expect(other.calls()).To(Equal(2))
+	})
+
+	It("calls a system that closes the connection, or sends half an answer, again", func(ctx SpecContext) {
+		waiting(ctx, v1alpha1.Hook{URL: other.URL})
+		for _, broken := range []func(http.ResponseWriter){
+			func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+			func(w http.ResponseWriter) {
+				w.Header().Set("Content-Length", "100")
+				_, _ = io.WriteString(w, `{"code"`)
+			},
+		} {
+			other.breaks(broken)
+			Expect(reconcile(ctx).RequeueAfter).To(BeNumerically(">=", time.Second))
+			Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunRunning))
+			clk.SetTime(clk.Now().Add(time.Minute))
+		}
+		other.breaks(nil)
+		Expect(reconcile(ctx)).To(BeZero())
+		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunSucceeded))
 	})
 
 	It("gives up on a system that stays down, and says so", func(ctx SpecContext) {
@@ -251,6 +300,13 @@ var _ = Describe("the hook reconciler", func() {
 			other.answers(http.StatusOK, `<html>`)
 			return v1alpha1.Hook{URL: other.URL}
 		}, "the hook could not be called: its answer is not a JSON object with a number code"),
+		Entry("where it redirects to a host that is not allowed", func(context.Context) v1alpha1.Hook {
+			other.breaks(func(w http.ResponseWriter) {
+				w.Header().Set("Location", "http://elsewhere.example/?key=s3cret")
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			})
+			return v1alpha1.Hook{URL: other.URL}
+		}, `the hook could not be called: not allowed: the host "elsewhere.example" is not on the manager's --allow-hosts`),
 		Entry("where the host is not allowed", func(context.Context) v1alpha1.Hook {
 			return v1alpha1.Hook{URL: "http://elsewhere.example/?key=s3cret"}
 		}, `the hook could not be called: not allowed: the host "elsewhere.example" is not on the manager's --allow-hosts`),

@@ -65,6 +65,9 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock
+
+	turns  turns
+	pauses pauses
 }
 
 // +kubebuilder:rbac:groups=ticketflow.dev,resources=tickets,verbs=get;list;watch
@@ -99,52 +102,74 @@ func wanted(t *v1alpha1.Ticket) *v1alpha1.WantedRun {
 
 // Reconcile makes the call that the ticket asks for, if its time has come.
 func (r *Reconciler) Reconcile(ctx context.Context, cached *v1alpha1.Ticket) (reconcile.Result, error) {
-	if wanted(cached) == nil {
+	want := wanted(cached)
+	if want == nil {
 		return reconcile.Result{}, nil
+	}
+	if left := r.pauses.left(runs.Name(cached.UID, want.Visit, want.Attempt), r.Clock.Now()); left > 0 {
+		return reconcile.Result{RequeueAfter: left}, nil
 	}
 	// The cache may not show yet that the call has been answered.
 	t := &v1alpha1.Ticket{}
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), t); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	want := wanted(t)
-	if want == nil || t.UID != cached.UID {
+	if want = wanted(t); want == nil || t.UID != cached.UID {
 		return reconcile.Result{}, nil
-	}
-	run, err := r.begin(ctx, t, want)
-	if err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	c, why, err := r.gather(ctx, t)
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("prepare the call: %w", err)
 	}
 	if why != "" {
-		return reconcile.Result{}, r.finish(ctx, t, run, "", errors.New(why))
+		return reconcile.Result{}, r.finish(ctx, t, r.run(t, want), "", errors.New(why))
+	}
+	host := hostOf(c.address)
+	if !r.turns.begin(host) {
+		return reconcile.Result{RequeueAfter: turnPause}, nil
+	}
+	began := r.Clock.Now()
+	defer func() { r.turns.end(host, r.Clock.Since(began)) }()
+	return r.call(ctx, t, r.run(t, want), c)
+}
+
+// call makes the call, and reports how it went or when to make it again.
+func (r *Reconciler) call(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.Run, c call) (reconcile.Result, error) {
+	if t.Status.Run == nil || t.Status.Run.Name != run.Name {
+		if err := runs.Report(ctx, r.Client, t, run); err != nil {
+			return reconcile.Result{}, client.IgnoreNotFound(err)
+		}
 	}
 	message, failure := r.send(ctx, c)
 	if failure != nil && ctx.Err() != nil {
 		return reconcile.Result{}, nil // cut off by a shutdown: called again at the next start
 	}
 	since := r.Clock.Now().Sub(run.StartedAt.Time)
-	if errors.Is(failure, outbound.ErrTryAgain) && since < patience {
-		log.FromContext(ctx).V(1).Info("A hook could not be reached and is called again", "run", run.Name)
-		return reconcile.Result{RequeueAfter: min(max(since, shortestPause), longestPause)}, nil
+	if !errors.Is(failure, outbound.ErrTryAgain) || since >= patience {
+		return reconcile.Result{}, r.finish(ctx, t, run, message, failure)
 	}
-	return reconcile.Result{}, r.finish(ctx, t, run, message, failure)
+	pause := min(max(since, shortestPause), longestPause)
+	r.pauses.set(run.Name, r.Clock.Now(), pause)
+	log.FromContext(ctx).V(1).Info("A hook could not be reached and is called again", "run", run.Name)
+	if run.Message != failure.Error() { // people see what it waits for
+		run.Message = failure.Error()
+		if err := runs.Report(ctx, r.Client, t, run); err != nil {
+			return reconcile.Result{}, client.IgnoreNotFound(err)
+		}
+	}
+	return reconcile.Result{RequeueAfter: pause}, nil
 }
 
-// begin reports that calling has begun, unless that was reported before.
-func (r *Reconciler) begin(ctx context.Context, t *v1alpha1.Ticket, want *v1alpha1.WantedRun) (v1alpha1.Run, error) {
+// run is the run that is wanted, which may have been begun before.
+func (r *Reconciler) run(t *v1alpha1.Ticket, want *v1alpha1.WantedRun) v1alpha1.Run {
 	if run := t.Status.Run; run != nil && run.Visit == want.Visit && run.Attempt == want.Attempt && run.StartedAt != nil {
-		return *run, nil
+		return *run
 	}
 	started := metav1.NewTime(r.Clock.Now())
-	run := v1alpha1.Run{
+	return v1alpha1.Run{
 		Visit: want.Visit, Attempt: want.Attempt, Name: runs.Name(t.UID, want.Visit, want.Attempt),
 		Phase: v1alpha1.RunRunning, StartedAt: &started,
 	}
-	return run, runs.Report(ctx, r.Client, t, run)
 }
 
 // finish reports what became of the call.
