@@ -82,6 +82,7 @@ verify: vet ## Regenerate everything and fail on a difference.
 .PHONY: build
 build: ## Build the programs into bin/.
 	go build -o bin/ ./cmd/...
+	cp cmd/kubectl-ticket/kubectl_complete-ticket bin/
 
 .PHONY: image
 image: ## Make the image IMAGE without Docker: dist/ticketflow.tar.

@@ -176,6 +176,9 @@ var _ = DescribeTable("A role allows what it is for, and nothing else",
 	},
 	Entry("viewer", "ticketflow-viewer", false,
 		every(reads, "tickets", "ticketrecords", "workflows", "scripts", "notifiers")),
+	Entry("handler", "ticketflow-handler", false, slices.Concat(
+		every([]string{"get", "list", "watch", "create", "patch"}, "tickets"), every([]string{"get", "list"}, "ticketrecords", "workflows"))),
+	Entry("people", "ticketflow-people", true, every([]string{"get", "list"}, "users")),
 	Entry("author", "ticketflow-author", false,
 		every(slices.Concat(reads, writes), "workflows", "scripts", "notifiers")),
 	Entry("admin", "ticketflow-admin", false, slices.Concat(

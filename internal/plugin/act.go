@@ -36,31 +36,31 @@ func (c *cluster) perform(ctx context.Context, t *v1alpha1.Ticket, who person, a
 	asked, err := c.ask(limited, t, action)
 	switch {
 	case errors.Is(err, errCutOff):
-		return nil, undecided(ctx, t, timeout, "the action may be recorded, but has no outcome")
+		return nil, c.undecided(ctx, t, timeout, "the action may be recorded, but has no outcome")
 	case err != nil && limited.Err() != nil:
-		return nil, undecided(ctx, t, timeout, "nothing was recorded: an action that came before has no outcome")
+		return nil, c.undecided(ctx, t, timeout, "nothing was recorded: an action that came before has no outcome")
 	case err != nil:
 		return nil, err
 	}
 	decided, err := c.until(limited, asked, func(t *v1alpha1.Ticket) bool { return isDecided(t, action.ID) })
 	switch {
 	case err != nil && limited.Err() != nil:
-		return nil, undecided(ctx, t, timeout, "the action is recorded and stands, but has no outcome")
+		return nil, c.undecided(ctx, t, timeout, "the action is recorded and stands, but has no outcome")
 	case err != nil:
 		return nil, err
 	}
 	if recent, ok := engine.Outcome(&decided.Status, action.ID); ok && recent.Outcome == v1alpha1.ActionRefused {
-		return nil, refused(engine.Reason(recent.Reason), recent.Message, t.Name)
+		return nil, refused(engine.Reason(recent.Reason), recent.Message, c.handle(t))
 	}
 	return decided, nil
 }
 
-func undecided(ctx context.Context, t *v1alpha1.Ticket, timeout time.Duration, what string) error {
+func (c *cluster) undecided(ctx context.Context, t *v1alpha1.Ticket, timeout time.Duration, what string) error {
 	if ctx.Err() != nil {
-		return advise(fmt.Errorf("interrupted: %s yet", what), "See where it stands: kubectl ticket show %s", t.Name)
+		return advise(fmt.Errorf("interrupted: %s yet", what), "See where it stands: kubectl ticket show %s", c.handle(t))
 	}
 	return advise(fmt.Errorf("%s after %s", what, timeout),
-		"See where it stands: kubectl ticket show %s; if it stays so, the manager is not running.", t.Name)
+		"See where it stands: kubectl ticket show %s; if it stays so, the manager is not running.", c.handle(t))
 }
 
 // ask puts an action into the ticket's one slot as soon as that is free. The

@@ -24,6 +24,7 @@ type actor struct {
 	fields  []string
 	timeout time.Duration
 	yes     bool
+	noInput bool
 
 	command *cobra.Command
 	cluster *cluster
@@ -152,6 +153,7 @@ func (s *session) deedCommand(d deed) *cobra.Command {
 	if d.moves {
 		flags.StringArrayVarP(&a.fields, "field", "f", nil, "a value for the state's form, as NAME=VALUE; NAME= empties it; may be given several times")
 		flags.BoolVarP(&a.yes, "yes", "y", false, "do not ask whether I am sure where the workflow wants that asked")
+		flags.BoolVar(&a.noInput, "no-input", false, "ask for nothing, even in a terminal")
 		must(c.RegisterFlagCompletionFunc("field", s.completeFieldsOfTicket))
 	}
 	return c
@@ -169,7 +171,7 @@ func (a *actor) run(ctx context.Context, d deed, arguments []string) error {
 		return err
 	}
 	if a.ticket.Status.WorkflowRevision == "" {
-		return notOpened(a.ticket)
+		return a.cluster.notOpened(a.ticket)
 	}
 	if a.who, err = a.cluster.me(ctx); err != nil {
 		return err

@@ -6,7 +6,8 @@ package plugin
 import (
 	"errors"
 	"fmt"
-	"net"
+	"io/fs"
+	"net/url"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -101,7 +102,8 @@ func explain(err error) string {
 
 // adviceOnCluster is for what the cluster or the way to it says.
 func adviceOnCluster(err error) string {
-	var network net.Error
+	var network *url.Error
+	var path *fs.PathError
 	switch {
 	case clientcmd.IsEmptyConfig(err):
 		return "Say which cluster: set KUBECONFIG, or give --kubeconfig or --context."
@@ -113,6 +115,8 @@ func adviceOnCluster(err error) string {
 		return "Log in again: the cluster does not know you by this kubeconfig."
 	case apierrors.IsConflict(err), apierrors.IsResourceExpired(err), apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err):
 		return "Try again in a moment."
+	case errors.As(err, &path):
+		return "Name a file that is there, with --kubeconfig or KUBECONFIG."
 	case errors.As(err, &network):
 		return "Check that the cluster is up and that --context, --server or KUBECONFIG name the right one."
 	}

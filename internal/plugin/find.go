@@ -122,7 +122,7 @@ func (c *cluster) current(ctx context.Context, w *v1alpha1.Workflow) (*engine.Gr
 // graphOf is the graph that a ticket follows to its end.
 func (c *cluster) graphOf(ctx context.Context, t *v1alpha1.Ticket) (*engine.Graph, error) {
 	if t.Status.WorkflowRevision == "" {
-		return nil, notOpened(t)
+		return nil, c.notOpened(t)
 	}
 	graph, err := c.graphs.Revision(ctx, t.Namespace, t.Status.WorkflowRevision)
 	if err != nil {
@@ -132,13 +132,21 @@ func (c *cluster) graphOf(ctx context.Context, t *v1alpha1.Ticket) (*engine.Grap
 }
 
 // notOpened is the error for a ticket that was refused or is not decided yet.
-func notOpened(t *v1alpha1.Ticket) error {
+func (c *cluster) notOpened(t *v1alpha1.Ticket) error {
 	opened := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionOpened)
 	if opened == nil {
 		return advise(fmt.Errorf("ticket %s/%s is not opened yet", t.Namespace, t.Name),
 			"Try again in a moment; if it stays so, the manager is not running.")
 	}
-	return refused(engine.Reason(opened.Reason), fmt.Sprintf("ticket %s/%s was not opened: %s", t.Namespace, t.Name, opened.Message), t.Name)
+	return refused(engine.Reason(opened.Reason), fmt.Sprintf("ticket %s/%s was not opened: %s", t.Namespace, t.Name, opened.Message), c.handle(t))
+}
+
+// handle is how a ticket is named to commands, from where the caller is.
+func (c *cluster) handle(t *v1alpha1.Ticket) string {
+	if t.Namespace == c.namespace && !c.chosen {
+		return t.Name
+	}
+	return t.Name + " -n " + t.Namespace
 }
 
 // records are the blocks of a ticket's older history, oldest first.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -20,7 +19,7 @@ import (
 // drawings are the ways to draw a graph; current is the state that is marked,
 // if one is.
 var drawings = map[string]func(graph *engine.Graph, current v1alpha1.Name) string{
-	"mermaid": mermaid,
+	"mermaid": mermaid, "svg": svg,
 }
 
 func graphCommand(s *session) *cobra.Command {
@@ -50,10 +49,7 @@ func graphCommand(s *session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if _, err := io.WriteString(s.Out, draw(graph, current)); err != nil {
-			return fmt.Errorf("write the output: %w", err)
-		}
-		return nil
+		return s.write(draw(graph, current))
 	}
 	return c
 }

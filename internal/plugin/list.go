@@ -83,13 +83,7 @@ func (l *lister) run(c *cobra.Command) error {
 		l.note("%s", l.nothing())
 		return nil
 	}
-	return l.print(l.tablePrinter(), table(found, l.clock))
-}
-
-func (l *lister) tablePrinter() printers.ResourcePrinter {
-	return printers.NewTablePrinter(printers.PrintOptions{
-		NoHeaders: l.noHeaders, Wide: l.output.isWide(), WithNamespace: l.everywhere,
-	})
+	return l.table()(found...)
 }
 
 // list are the tickets that are wanted, in the order in which they were opened,

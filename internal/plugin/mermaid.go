@@ -45,7 +45,8 @@ func mermaid(graph *engine.Graph, current v1alpha1.Name) string {
 type edge struct {
 	from, to v1alpha1.Name
 	label    string
-	refuses  bool
+	// refuses says that it is a refusal, timed that it is taken by itself.
+	refuses, timed bool
 }
 
 // edges are a graph's transitions with their routes, in wire order.
@@ -57,7 +58,7 @@ func edges(graph *engine.Graph) []edge {
 			if t.Delay() > 0 {
 				label += fmt.Sprintf(", by itself after %s", t.Delay())
 			}
-			e := edge{from: state.Name, refuses: t.Outcome == v1alpha1.OutcomeRefuse}
+			e := edge{from: state.Name, refuses: t.Outcome == v1alpha1.OutcomeRefuse, timed: t.Delay() > 0}
 			for _, route := range t.Routes {
 				e.to, e.label = route.To, label+" if "+string(route.When)
 				out = append(out, e)

@@ -207,7 +207,7 @@ func (o *opener) open(ctx context.Context, ticket *v1alpha1.Ticket) (*v1alpha1.T
 	})
 	switch {
 	case err != nil && limited.Err() != nil:
-		return nil, undecided(ctx, created, o.timeout, fmt.Sprintf("ticket %s is created, but not opened", created.Name))
+		return nil, o.cluster.undecided(ctx, created, o.timeout, fmt.Sprintf("ticket %s is created, but not opened", created.Name))
 	case err != nil:
 		return nil, err
 	}
@@ -215,5 +215,8 @@ func (o *opener) open(ctx context.Context, ticket *v1alpha1.Ticket) (*v1alpha1.T
 	if opened.Status == metav1.ConditionTrue {
 		return decided, nil
 	}
-	return nil, refused(engine.Reason(opened.Reason), opened.Message, decided.Name)
+	// What was not opened is of no use to anybody. Who may not delete it leaves
+	// it to the manager, which does so after an hour.
+	_ = o.cluster.client.Delete(limited, decided)
+	return nil, refused(engine.Reason(opened.Reason), opened.Message, o.cluster.handle(decided))
 }

@@ -38,8 +38,10 @@ type Options struct {
 	genericiooptions.IOStreams
 	// Clock that ages are told by.
 	Clock clock.PassiveClock
-	// Terminal says whether a person sits there who can be asked; nil finds out
-	// from the streams.
+	// Zone is the time zone that times are told in: that of the machine.
+	Zone *time.Location
+	// Terminal says whether a person sits there who can be asked and
+	// sees colours; nil finds out from the streams.
 	Terminal *bool
 }
 
@@ -49,8 +51,11 @@ func Run(ctx context.Context, o Options, arguments []string) int {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
+	if o.Zone == nil {
+		o.Zone = time.Local //nolint:gosmopolitan // people read it
+	}
 	root := newRoot(&session{
-		flags: genericclioptions.NewConfigFlags(true), IOStreams: o.IOStreams, clock: o.Clock, terminal: o.Terminal,
+		flags: genericclioptions.NewConfigFlags(true), IOStreams: o.IOStreams, clock: o.Clock, zone: o.Zone, terminal: o.Terminal,
 	})
 	root.SetArgs(arguments)
 	root.SetIn(o.In)
@@ -66,6 +71,28 @@ func Run(ctx context.Context, o Options, arguments []string) int {
 		return ExitUsage
 	}
 	return ExitFailed
+}
+
+// usageWithoutOptions keeps the flags that every command has out of the help,
+// as kubectl does.
+var usageWithoutOptions = strings.NewReplacer(
+	"{{if .HasAvailableLocalFlags}}", "{{if and .HasParent .HasAvailableLocalFlags}}",
+	"{{if .HasAvailableInheritedFlags}}", "{{if false}}",
+	`Use "{{.CommandPath}} [command] --help" for more information about a command.`,
+	`Use "{{.CommandPath}} COMMAND --help" for more about a command, and "kubectl ticket options" for
+the flags that every command has, such as --namespace, --context and --as.`,
+)
+
+// optionsCommand tells of the flags that every command has.
+func optionsCommand(s *session) *cobra.Command {
+	c := &cobra.Command{
+		Use:               "options",
+		Short:             "List the flags that every command has",
+		Args:              takes(),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return s.write(c.InheritedFlags().FlagUsages()) }
+	return c
 }
 
 // command is one of the plugin's commands.
@@ -86,10 +113,14 @@ func newRoot(s *session) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%v", err) })
 	s.flags.AddFlags(root.PersistentFlags())
+	root.PersistentFlags().BoolVar(&s.noColor, "no-color", false, "do not colour what is written to a terminal")
+	root.SetUsageTemplate(usageWithoutOptions.Replace(root.UsageTemplate()))
+	root.CompletionOptions.DisableDefaultCmd = true // kubectl completes plugins another way
 	add(root, s, "Look:", listCommand, showCommand, graphCommand, verifyCommand)
 	add(root, s, "Act:", newCommand, approveCommand, rejectCommand, doCommand, acceptCommand, deliverCommand,
 		addNodeCommand, endAddNodeCommand, commentCommand, retreatCommand, closeCommand)
 	add(root, s, "Write workflows:", workflowCommand)
+	root.AddCommand(optionsCommand(s))
 	return root
 }
 

@@ -6,7 +6,9 @@ package plugin
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 	appsv1 "k8s.io/api/apps/v1"
@@ -29,6 +31,9 @@ type session struct {
 	flags    *genericclioptions.ConfigFlags
 	clock    clock.PassiveClock
 	terminal *bool
+	noColor  bool
+	// zone is the time zone that times are told in.
+	zone *time.Location
 	// lines are what is read of In: one reader, since it reads ahead.
 	lines *bufio.Reader
 }
@@ -89,17 +94,29 @@ func newMapper() meta.RESTMapper {
 }
 
 // isTerminal says whether a person sits there who can be asked.
-func (s *session) isTerminal() bool {
+func (s *session) isTerminal() bool { return s.isShown(s.In) && s.isShown(s.ErrOut) }
+
+// isShown says whether a stream is a terminal.
+func (s *session) isShown(stream any) bool {
 	if s.terminal != nil {
 		return *s.terminal
 	}
-	for _, stream := range []any{s.In, s.ErrOut} {
-		file, ok := stream.(*os.File)
-		if !ok || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // a descriptor fits
-			return false
-		}
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a descriptor fits
+}
+
+// paint says whether the output is coloured: in a terminal that can do it, if
+// nobody minds (https://no-color.org).
+func (s *session) paint() paint {
+	return paint(!s.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && s.isShown(s.Out))
+}
+
+// write writes what a command answers.
+func (s *session) write(text string) error {
+	if _, err := io.WriteString(s.Out, text); err != nil {
+		return fmt.Errorf("write the output: %w", err)
 	}
-	return true
+	return nil
 }
 
 // say writes a line for people.

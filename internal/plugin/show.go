@@ -49,8 +49,8 @@ func showCommand(s *session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		p.now = s.clock
-		return p.text().flush(s.Out)
+		p.now, p.zone = s.clock, s.zone
+		return s.write(p.text(s.paint()))
 	}
 	return c
 }
@@ -58,18 +58,20 @@ func showCommand(s *session) *cobra.Command {
 // portrait is all that show tells of a ticket.
 type portrait struct {
 	ticket  *v1alpha1.Ticket
+	handle  string
 	history []v1alpha1.HistoryEntry
 	// graph is nil where it cannot be read; graphError says why.
 	graph      *engine.Graph
 	graphError error
-	who        person
+	who        self
 	now        clock.PassiveClock
+	zone       *time.Location
 }
 
 // portray gathers it. What cannot be read for want of a right is left out where
 // the rest still makes sense.
 func (c *cluster) portray(ctx context.Context, t *v1alpha1.Ticket) (*portrait, error) {
-	p := &portrait{ticket: t}
+	p := &portrait{ticket: t, handle: c.handle(t)}
 	records, err := c.records(ctx, t)
 	if err != nil {
 		return nil, err
@@ -83,19 +85,19 @@ func (c *cluster) portray(ctx context.Context, t *v1alpha1.Ticket) (*portrait, e
 }
 
 // text is the portrait in words.
-func (p *portrait) text() *text {
-	out := &text{}
+func (p *portrait) text(colours paint) string {
+	out := &text{paint: colours}
 	out.grid("", p.head())
 	if rows := p.values(); len(rows) > 0 {
-		out.line("\nValues:")
+		out.title("Values:")
 		out.grid("  ", rows)
 	}
 	if len(p.history) > 0 {
-		out.line("\nSteps:")
-		p.timeline(out)
+		out.title("Steps:")
+		out.grid("  ", p.timeline())
 	}
 	p.options(out)
-	return out
+	return out.out.String()
 }
 
 // head is where the ticket stands.
@@ -106,7 +108,7 @@ func (p *portrait) head() [][]string {
 		{"Ticket:", p.name()},
 		{"Workflow:", p.workflow()},
 		{"Creator:", string(t.Spec.Creator)},
-		{"Opened:", moment(status.OpenedAt, p.now)},
+		{"Opened:", p.moment(status.OpenedAt)},
 	}
 	add := func(label, format string, arguments ...any) {
 		rows = append(rows, []string{label, fmt.Sprintf(format, arguments...)})
@@ -167,11 +169,11 @@ func (p *portrait) state(name v1alpha1.Name) string {
 }
 
 // moment is a time and how long ago that was.
-func moment(t *metav1.Time, now clock.PassiveClock) string {
+func (p *portrait) moment(t *metav1.Time) string {
 	if t.IsZero() {
 		return "not yet"
 	}
-	return fmt.Sprintf("%s ago, %s", age(t, now), t.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s, %s ago", t.In(p.zone).Format(time.DateTime+" -07:00"), age(t, p.now))
 }
 
 // options are what the caller may do, as commands.
@@ -183,36 +185,50 @@ func (p *portrait) options(out *text) {
 	case p.graph == nil:
 		return
 	case p.who.name == "":
-		out.line("\n%s", p.who.noUser())
+		out.line("\nYou may only look: %v", p.who.noUser())
 		return
 	}
 	offered := engine.Options(p.graph, snapshot(p.ticket), string(p.who.name))
+	rows := mapped(offered, p.option)
+	for _, other := range others {
+		if p.who.might(p.graph, p.ticket, other.kind, p.now.Now()) {
+			rows = append(rows, []string{fmt.Sprintf("kubectl ticket %s %s%s", other.command, p.handle, other.arguments), other.means})
+		}
+	}
 	if len(offered) == 0 {
 		out.line("\nNothing waits for you (%s) here.", p.who.name)
-		return
 	}
-	out.line("\nYou (%s) may:", p.who.name)
-	rows := make([][]string, 0, len(offered))
-	for _, option := range offered {
-		rows = append(rows, p.option(option))
+	if len(rows) > 0 {
+		out.title("You (%s) may:", p.who.name)
+		out.grid("  ", rows)
 	}
-	out.grid("  ", rows)
+}
+
+// others is what can be done with a ticket besides going on with it.
+var others = []struct {
+	kind                      v1alpha1.ActionType
+	command, arguments, means string
+}{
+	{v1alpha1.ActionDeliver, "deliver", " USER", "hand it to somebody else"},
+	{v1alpha1.ActionAddSigner, "add-node", " USER", "ask somebody to look at it first"},
+	{v1alpha1.ActionRetreat, "retreat", "", "take it back"},
+	{v1alpha1.ActionComment, "comment", " TEXT", "add a comment to its history"},
+	{v1alpha1.ActionClose, "close", "", "end it by force"},
 }
 
 func (p *portrait) option(option engine.Option) []string {
-	name := p.ticket.Name
 	switch option.Kind {
 	case engine.OptionAccept:
-		return []string{"kubectl ticket accept " + name, "claim it, since it waits for several people"}
+		return []string{"kubectl ticket accept " + p.handle, "claim it, since it waits for several people"}
 	case engine.OptionEndAddSigner:
-		return []string{"kubectl ticket end-add-node " + name, "give it back to who asked you"}
+		return []string{"kubectl ticket end-add-node " + p.handle, "give it back to who asked you"}
 	}
 	t := option.Transition
 	means := ""
-	if t.DisplayName != string(t.Name) {
+	if t.DisplayName != "" && t.DisplayName != string(t.Name) {
 		means = t.DisplayName + ", "
 	}
-	return []string{fmt.Sprintf("kubectl ticket do %s %s", name, t.Name), means + leadsTo(t)}
+	return []string{fmt.Sprintf("kubectl ticket do %s %s", p.handle, t.Name), means + leadsTo(t)}
 }
 
 // leadsTo says where a transition leads.

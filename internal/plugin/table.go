@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/clock"
 
@@ -27,46 +26,62 @@ const (
 	titleRunes = 60
 )
 
-// columns of a table of tickets. The title comes last: it may be written in
-// letters that are wider than a table's columns are counted by.
-func columns() []metav1.TableColumnDefinition {
-	return []metav1.TableColumnDefinition{
-		{Name: "Name", Type: "string", Format: "name"},
-		{Name: "ID", Type: "integer"},
-		{Name: "SN", Type: "string", Priority: 1},
-		{Name: "Workflow", Type: "string"},
-		{Name: "State", Type: "string"},
-		{Name: "Progress", Type: "string"},
-		{Name: "Participants", Type: "string"},
-		{Name: "In state", Type: "string", Priority: 1},
-		{Name: "Age", Type: "string"},
-		{Name: "Creator", Type: "string", Priority: 1},
-		{Name: "Title", Type: "string"},
-	}
+// column is one of a table of tickets.
+type column struct {
+	title string
+	// wide says that only a wide table has it.
+	wide bool
+	cell func(t *v1alpha1.Ticket, now clock.PassiveClock) string
 }
 
-// table has a row for each ticket.
-func table(tickets []v1alpha1.Ticket, now clock.PassiveClock) *metav1.Table {
-	out := &metav1.Table{ColumnDefinitions: columns()}
-	for i := range tickets {
-		out.Rows = append(out.Rows, row(&tickets[i], now))
+var ticketColumns = []column{
+	{"NAME", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return t.Name }},
+	{"ID", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string {
+		if t.Status.ID == 0 {
+			return none
+		}
+		return fmt.Sprint(t.Status.ID)
+	}},
+	{"SN", true, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return t.Status.SerialNumber }},
+	{"WORKFLOW", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return string(t.Spec.WorkflowRef.Name) }},
+	{"STATE", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return string(t.Status.State) }},
+	{"PROGRESS", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return progress(t) }},
+	{"PARTICIPANTS", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return waitsFor(&t.Status.Participants) }},
+	{"IN STATE", true, func(t *v1alpha1.Ticket, now clock.PassiveClock) string { return age(t.Status.EnteredAt, now) }},
+	{"AGE", false, func(t *v1alpha1.Ticket, now clock.PassiveClock) string { return age(&t.CreationTimestamp, now) }},
+	{"CREATOR", true, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return string(t.Spec.Creator) }},
+	{"TITLE", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string {
+		return shorten(oneLine(cmp.Or(t.Status.Title, t.Spec.Title)), titleRunes)
+	}},
+}
+
+// columns of the table that is wanted.
+func (l *lister) columns() []column {
+	var out []column
+	if l.everywhere {
+		out = append(out, column{"NAMESPACE", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return t.Namespace }})
+	}
+	for _, c := range ticketColumns {
+		if !c.wide || l.output.isWide() {
+			out = append(out, c)
+		}
 	}
 	return out
 }
 
-func row(t *v1alpha1.Ticket, now clock.PassiveClock) metav1.TableRow {
-	id := none
-	if t.Status.ID != 0 {
-		id = fmt.Sprint(t.Status.ID)
-	}
-	return metav1.TableRow{
-		Cells: []any{
-			t.Name, id, cmp.Or(t.Status.SerialNumber, none), string(t.Spec.WorkflowRef.Name),
-			cmp.Or(string(t.Status.State), none), progress(t), waitsFor(&t.Status.Participants),
-			age(t.Status.EnteredAt, now), age(&t.CreationTimestamp, now), string(t.Spec.Creator),
-			shorten(cmp.Or(t.Status.Title, t.Spec.Title, none), titleRunes),
-		},
-		Object: runtime.RawExtension{Object: t},
+// table writes tickets in rows, below titles at the first time.
+func (l *lister) table() func(...v1alpha1.Ticket) error {
+	shown, layout := l.columns(), &columns{gap: 3}
+	titled := l.noHeaders
+	return func(tickets ...v1alpha1.Ticket) error {
+		var rows [][]string
+		if !titled {
+			rows, titled = append(rows, mapped(shown, func(c column) string { return c.title })), true
+		}
+		for i := range tickets {
+			rows = append(rows, mapped(shown, func(c column) string { return cmp.Or(c.cell(&tickets[i], l.clock), none) }))
+		}
+		return l.write(strings.Join(append(layout.rows(rows), ""), "\n"))
 	}
 }
 

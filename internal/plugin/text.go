@@ -5,7 +5,6 @@ package plugin
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"unicode"
 
@@ -15,7 +14,8 @@ import (
 // text writes for people. Titles, comments and values are other people's words:
 // what would steer a terminal is shown instead of sent.
 type text struct {
-	out strings.Builder
+	paint paint
+	out   strings.Builder
 }
 
 func (t *text) line(format string, arguments ...any) {
@@ -23,38 +23,18 @@ func (t *text) line(format string, arguments ...any) {
 	t.out.WriteByte('\n')
 }
 
-// grid writes rows whose columns are aligned, whatever the letters.
-func (t *text) grid(indent string, rows [][]string) {
-	var widths []int
-	for _, row := range rows {
-		for i := range row {
-			row[i] = clean(row[i])
-			if len(widths) <= i {
-				widths = append(widths, 0)
-			}
-			if i < len(row)-1 { // the last may be as wide as it likes
-				widths[i] = max(widths[i], cells(row[i]))
-			}
-		}
-	}
-	for _, row := range rows {
-		line := indent
-		for i, cell := range row {
-			line += cell
-			if i < len(row)-1 {
-				line += strings.Repeat(" ", widths[i]-cells(cell)+2)
-			}
-		}
-		t.out.WriteString(strings.TrimRight(line, " "))
-		t.out.WriteByte('\n')
-	}
+// title begins a part.
+func (t *text) title(format string, arguments ...any) {
+	t.out.WriteByte('\n')
+	t.out.WriteString(t.paint.bold(clean(fmt.Sprintf(format, arguments...))))
+	t.out.WriteByte('\n')
 }
 
-func (t *text) flush(to io.Writer) error {
-	if _, err := io.WriteString(to, t.out.String()); err != nil {
-		return fmt.Errorf("write the output: %w", err)
+// grid writes rows whose columns are aligned.
+func (t *text) grid(indent string, rows [][]string) {
+	for _, line := range (&columns{gap: 2}).rows(rows) {
+		t.out.WriteString(indent + t.paint.mark(line) + "\n")
 	}
-	return nil
 }
 
 // clean shows control characters instead of sending them, line ends apart.

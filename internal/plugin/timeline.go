@@ -10,6 +10,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
@@ -89,18 +92,19 @@ func plain(value any) string {
 }
 
 // timeline is what happened, and where that has led.
-func (p *portrait) timeline(out *text) {
+func (p *portrait) timeline() [][]string {
 	rows := make([][]string, 0, len(p.history)+1)
+	at := func(t metav1.Time) string { return t.In(p.zone).Format(time.DateTime) }
 	for i := range p.history {
 		entry := &p.history[i]
-		rows = append(rows, []string{mark(entry), age(&entry.Time, p.now), string(entry.State), string(entry.Actor), p.story(entry)})
+		rows = append(rows, []string{mark(entry), at(entry.Time), string(entry.State), string(entry.Actor), p.story(entry)})
 	}
 	if status := &p.ticket.Status; engine.HasEnded(status) {
-		rows = append(rows, []string{"■", age(status.EnteredAt, p.now), string(status.State), "", "ended: " + string(status.Progress)})
+		rows = append(rows, []string{markEnded, "", string(status.State), "", "ended: " + string(status.Progress)})
 	} else {
-		rows = append(rows, []string{"●", "now", string(status.State), "", waiting(&status.Participants)})
+		rows = append(rows, []string{markNow, "now", string(status.State), "", waiting(&status.Participants)})
 	}
-	out.grid("  ", rows)
+	return rows
 }
 
 // mark shows at a glance how something went.
@@ -109,11 +113,11 @@ func mark(entry *v1alpha1.HistoryEntry) string {
 	case entry.Outcome == v1alpha1.OutcomeRefuse,
 		entry.Action == v1alpha1.HistoryScriptFailed, entry.Action == v1alpha1.HistoryHookFailed,
 		entry.Action == v1alpha1.HistoryAction(v1alpha1.ActionClose):
-		return "✘"
+		return markRefused
 	case entry.Transition != "" && entry.Outcome == v1alpha1.OutcomeAccept:
-		return "✔"
+		return markDone
 	}
-	return "·"
+	return markOther
 }
 
 // deeds are what history actions are called where no transition says more.

@@ -60,13 +60,13 @@ func byOutcome(outcome v1alpha1.Outcome, does string) func(context.Context, *act
 				return fitting[0], nil
 			case len(fitting) > 1:
 				return nil, advise(fmt.Errorf("several transitions of state %s would do: %s", state.Name, names(fitting)),
-					"Say which: kubectl ticket do %s TRANSITION", a.ticket.Name)
+					"Say which: kubectl ticket do %s TRANSITION", a.cluster.handle(a.ticket))
 			case len(offered) > 0:
 				return nil, advise(fmt.Errorf("no transition of state %s %s; there are: %s", state.Name, does, names(offered)),
-					"Say which: kubectl ticket do %s TRANSITION", a.ticket.Name)
+					"Say which: kubectl ticket do %s TRANSITION", a.cluster.handle(a.ticket))
 			}
 			return nil, advise(fmt.Errorf("no transition leads on from state %s", state.Name),
-				"See where it stands: kubectl ticket show %s", a.ticket.Name)
+				"See where it stands: kubectl ticket show %s", a.cluster.handle(a.ticket))
 		})
 	}
 }
@@ -91,7 +91,10 @@ func (a *actor) transition(ctx context.Context, choose func(*engine.State, []*en
 	if err != nil {
 		return none, err
 	}
-	if chosen.Confirm != "" && !a.yes && a.isTerminal() {
+	if err := a.askMissing(ctx, graph, state, chosen, &values); err != nil {
+		return none, err
+	}
+	if chosen.Confirm != "" && !a.yes && !a.noInput && a.isTerminal() {
 		if err := a.confirm(ctx, chosen.Confirm); err != nil {
 			return none, err
 		}
@@ -102,6 +105,31 @@ func (a *actor) transition(ctx context.Context, choose func(*engine.State, []*en
 		Type: v1alpha1.ActionTransition, Transition: chosen.Name, FromState: state.Name,
 		Fields: values.set, Clear: values.clear,
 	}, nil
+}
+
+// askMissing asks for what the form demands and the ticket has no value for,
+// where somebody sits there for whom the ticket waits.
+func (a *actor) askMissing(ctx context.Context, graph *engine.Graph, state *engine.State, chosen *engine.Transition, given *values) error {
+	asks := a.isTerminal() && !a.noInput && chosen.FieldCheck == v1alpha1.FieldCheckRequire
+	if !asks || !engine.IsParticipant(snapshot(a.ticket), string(a.who.name)) {
+		return nil
+	}
+	for _, name := range fillable(state) {
+		field := v1alpha1.FormFieldName(name)
+		_, has := a.ticket.Status.Fields[name]
+		_, set := given.set[name]
+		access, _ := state.Access(field)
+		if has || set || name == titleField || access != v1alpha1.AccessRequired || slices.Contains(given.clear, field) {
+			continue
+		}
+		if given.set == nil {
+			given.set = v1alpha1.JSONObject{}
+		}
+		if err := a.fillField(ctx, graph, name, true, given.set); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // names are transitions for people, with what they are called in the workflow's language.

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/cli-runtime/pkg/printers"
 	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -92,26 +91,16 @@ func (l *lister) follow(ctx context.Context, found []v1alpha1.Ticket, version st
 	return err
 }
 
-// shower writes tickets as they come, a table's columns aligned.
+// shower writes tickets as they come.
 func (l *lister) shower() func(...v1alpha1.Ticket) error {
-	if l.printer != nil {
-		return func(tickets ...v1alpha1.Ticket) error {
-			for i := range tickets {
-				if err := l.print(l.printer, &tickets[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
+	if l.printer == nil {
+		return l.table()
 	}
-	printer, out := l.tablePrinter(), printers.GetNewTabWriter(l.Out)
 	return func(tickets ...v1alpha1.Ticket) error {
-		err := printer.PrintObj(table(tickets, l.clock), out)
-		if err == nil {
-			err = out.Flush()
-		}
-		if err != nil {
-			return fmt.Errorf("write the output: %w", err)
+		for i := range tickets {
+			if err := l.print(l.printer, &tickets[i]); err != nil {
+				return err
+			}
 		}
 		return nil
 	}

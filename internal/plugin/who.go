@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/internal/directory"
@@ -32,19 +33,22 @@ func (p person) noUser() error {
 }
 
 // whoever asks the cluster who calls; the name is empty where no Ticketflow
-// user belongs to them.
-func (c *cluster) whoever(ctx context.Context) (person, error) {
+// user belongs to them. Who may not read users is taken for the one of the same
+// name: if that is wrong, the reconciler refuses what is asked for.
+func (c *cluster) whoever(ctx context.Context) (self, error) {
 	review := &authenticationv1.SelfSubjectReview{}
 	if err := c.client.Create(ctx, review); err != nil {
-		return person{}, fmt.Errorf("ask the cluster who you are: %w", err)
+		return self{}, fmt.Errorf("ask the cluster who you are: %w", err)
 	}
-	who := person{kubernetes: review.Status.UserInfo.Username}
+	who := self{person: person{kubernetes: review.Status.UserInfo.Username}}
 	user, err := c.userOf(ctx, who.kubernetes)
-	if err != nil {
+	switch {
+	case apierrors.IsForbidden(err):
+		who.name = v1alpha1.UserName(who.kubernetes)
+	case err != nil:
 		return who, fmt.Errorf("look up the Ticketflow user of %q: %w", who.kubernetes, err)
-	}
-	if user != nil {
-		who.name = v1alpha1.UserName(directory.UserName(user))
+	case user != nil:
+		who.name, who.administrator = v1alpha1.UserName(directory.UserName(user)), user.Spec.Administrator
 	}
 	return who, nil
 }
@@ -55,7 +59,7 @@ func (c *cluster) me(ctx context.Context) (person, error) {
 	if err == nil && who.name == "" {
 		err = who.noUser()
 	}
-	return who, err
+	return who.person, err
 }
 
 // userOf finds the User that a Kubernetes user name belongs to, as the
