@@ -37,7 +37,7 @@ func (g *Graph) Notifies(entry *v1alpha1.HistoryEntry) bool {
 		}
 	}
 	event, ok := noticeEvents[entry.Action]
-	return ok && g.Spec.Notifications != nil && slices.Contains(g.Spec.Notifications.On, event)
+	return ok && g.Spec.Notifications != nil && slices.Contains(g.Spec.Notifications.Events, event)
 }
 
 // Notifiers are those that are told of the workflow's tickets.

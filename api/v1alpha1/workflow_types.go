@@ -386,12 +386,12 @@ type Notifications struct {
 	// +kubebuilder:validation:MaxLength=2000
 	Body string `json:"body,omitempty"`
 
-	// on is what else people are told of: opening and handling always are, by
+	// events are what else people are told of: opening and handling always are, by
 	// whomever or whatever they are done.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=10
-	On []NoticeEvent `json:"on,omitzero"`
+	Events []NoticeEvent `json:"events,omitzero"`
 }
 
 // NoticeEvent is something that people are told of if a workflow says so.

@@ -568,8 +568,8 @@ func (in *Notifications) DeepCopyInto(out *Notifications) {
 		*out = make([]ObjectName, len(*in))
 		copy(*out, *in)
 	}
-	if in.On != nil {
-		in, out := &in.On, &out.On
+	if in.Events != nil {
+		in, out := &in.Events, &out.Events
 		*out = make([]NoticeEvent, len(*in))
 		copy(*out, *in)
 	}

@@ -153,7 +153,7 @@ var _ = Describe("the notify reconciler", func() {
 	It("tells of opening and handling, of the rest as the workflow says, in order, and of what has moved into records", func(ctx SpecContext) {
 		some, all := webhook(ctx, "some"), newReceiver()
 		opened(ctx, v1alpha1.Notifications{
-			Notifiers: []v1alpha1.ObjectName{"some"}, Title: "{title}", On: []v1alpha1.NoticeEvent{v1alpha1.NoticeDeliver, v1alpha1.NoticeFailure},
+			Notifiers: []v1alpha1.ObjectName{"some"}, Title: "{title}", Events: []v1alpha1.NoticeEvent{v1alpha1.NoticeDeliver, v1alpha1.NoticeFailure},
 		})
 		Expect(all.got).To(BeEmpty())
 		transition := entry(2, "Transition")

@@ -99,6 +99,13 @@ func retreatCommand(s *session) *cobra.Command {
 	})
 }
 
+func retryCommand(s *session) *cobra.Command {
+	return s.deedCommand(deed{
+		use: "retry", short: "Run the script or call the hook again that failed",
+		done: "Tried again", action: simple(v1alpha1.ActionRetryScript),
+	})
+}
+
 func closeCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "close", short: "End a ticket by force, as an admin of its workflow, or my own draft",

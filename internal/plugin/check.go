@@ -5,6 +5,7 @@ package plugin
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -93,6 +94,7 @@ func (c *checker) file(ctx context.Context, name string) error {
 		in = file
 	}
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(in))
+	above := 0 // lines, so that errors name the file's
 	for {
 		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {
@@ -101,7 +103,8 @@ func (c *checker) file(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
-		data, err := yaml.YAMLToJSONStrict(document) // a key given twice is a mistake too
+		data, err := yaml.YAMLToJSONStrict(append(bytes.Repeat([]byte("\n"), above), document...)) // a key given twice is a mistake too
+		above += bytes.Count(document, []byte("\n")) + 1
 		if err != nil {
 			return advise(fmt.Errorf("%s is no YAML: %w", name, err), "Mend that first.")
 		}

@@ -56,7 +56,7 @@ func edges(graph *engine.Graph) []edge {
 		for _, t := range state.Transitions {
 			label := named(string(t.Name), t.DisplayName)
 			if t.Delay() > 0 {
-				label += fmt.Sprintf(", by itself after %s", t.Delay())
+				label += " after " + span(t.Delay())
 			}
 			e := edge{from: state.Name, refuses: t.Outcome == v1alpha1.OutcomeRefuse, timed: t.Delay() > 0}
 			for _, route := range t.Routes {

@@ -21,6 +21,7 @@ type opener struct {
 	*session
 	output                     *output
 	title, transition, comment string
+	parent                     string
 	fields                     []string
 	timeout                    time.Duration
 	noInput                    bool
@@ -52,9 +53,11 @@ func newCommand(s *session) *cobra.Command {
 	flags.StringVarP(&o.title, "title", "t", "", "a line about the ticket")
 	flags.StringArrayVarP(&o.fields, "field", "f", nil, "a value for the start form, as NAME=VALUE; may be given several times")
 	flags.StringVar(&o.transition, "transition", "", "the transition to open with, where there are several")
+	flags.StringVar(&o.parent, "parent", "", "the ticket that this one is a part of, which waits for it in the state that it is in")
 	flags.StringVarP(&o.comment, "comment", "c", "", "a comment for the history")
 	flags.DurationVar(&o.timeout, "timeout", defaultTimeout, "how long to wait for the outcome")
 	flags.BoolVar(&o.noInput, "no-input", false, "ask for nothing, even in a terminal")
+	must(c.RegisterFlagCompletionFunc("parent", s.completeTicketThen(nil)))
 	must(c.RegisterFlagCompletionFunc("field", s.completeFieldsOfWorkflow))
 	must(c.RegisterFlagCompletionFunc("transition", s.completeStartTransitions))
 	return c
@@ -86,6 +89,9 @@ func (o *opener) run(ctx context.Context, workflow string) error {
 			Creator:     who.name, By: who.by(), Comment: o.comment,
 		},
 	}
+	if ticket.Spec.Parent, err = o.partOf(ctx, w.Namespace); err != nil {
+		return err
+	}
 	if err := o.fillIn(ctx, &ticket.Spec); err != nil {
 		return err
 	}
@@ -98,6 +104,21 @@ func (o *opener) run(ctx context.Context, workflow string) error {
 	}
 	o.say("Opened: %s", whereabouts(ticket, opened))
 	return nil
+}
+
+// partOf refers to the parent that is named, in the state that it is in now.
+func (o *opener) partOf(ctx context.Context, namespace string) (*v1alpha1.ParentReference, error) {
+	if o.parent == "" {
+		return nil, nil
+	}
+	parent, err := o.cluster.ticket(ctx, o.parent)
+	switch {
+	case err != nil:
+		return nil, err
+	case parent.Namespace != namespace:
+		return nil, usagef(o.command, "--parent %s is in namespace %s: parent and sub-ticket must be in the same", o.parent, parent.Namespace)
+	}
+	return &v1alpha1.ParentReference{Name: v1alpha1.ObjectName(parent.Name), State: parent.Status.State}, nil
 }
 
 // namePrefix leaves room for the suffix that the API server adds.

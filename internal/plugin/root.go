@@ -118,7 +118,7 @@ func newRoot(s *session) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true // kubectl completes plugins another way
 	add(root, s, "Look:", listCommand, showCommand, graphCommand, verifyCommand)
 	add(root, s, "Act:", newCommand, approveCommand, rejectCommand, doCommand, acceptCommand, deliverCommand,
-		addNodeCommand, endAddNodeCommand, commentCommand, retreatCommand, closeCommand)
+		addNodeCommand, endAddNodeCommand, commentCommand, retreatCommand, retryCommand, closeCommand)
 	add(root, s, "Write workflows:", workflowCommand)
 	root.AddCommand(optionsCommand(s))
 	return root

@@ -130,10 +130,13 @@ func (p *portrait) head() [][]string {
 		add("Vote:", "%s %s", vote.User, cmp.Or(string(vote.Transition), "has not voted"))
 	}
 	for _, timer := range status.Timers {
-		add("Timer:", "%s in %s", timer.Transition, until(timer.At, p.now))
+		add("Timer:", "%s at %s, in %s", timer.Transition, p.time(timer.At), until(timer.At, p.now))
 	}
 	for _, children := range status.Children {
 		add("Sub-tickets:", "%d of %d in state %s have ended", children.Ended, children.Total, children.State)
+	}
+	if status.LastRunFailed && !engine.HasEnded(status) {
+		add("Trouble:", "the last run failed; kubectl ticket retry %s runs it again", p.handle)
 	}
 	for _, kind := range []string{v1alpha1.ConditionOpened, v1alpha1.ConditionReady} {
 		if c := meta.FindStatusCondition(status.Conditions, kind); c != nil && c.Status == metav1.ConditionFalse {
@@ -173,8 +176,11 @@ func (p *portrait) moment(t *metav1.Time) string {
 	if t.IsZero() {
 		return "not yet"
 	}
-	return fmt.Sprintf("%s, %s ago", t.In(p.zone).Format(time.DateTime+" -07:00"), age(t, p.now))
+	return fmt.Sprintf("%s, %s ago", p.time(*t), age(t, p.now))
 }
+
+// time is a time where the caller is.
+func (p *portrait) time(t metav1.Time) string { return t.In(p.zone).Format(time.DateTime + " -07:00") }
 
 // options are what the caller may do, as commands.
 func (p *portrait) options(out *text) {
@@ -211,6 +217,7 @@ var others = []struct {
 }{
 	{v1alpha1.ActionDeliver, "deliver", " USER", "hand it to somebody else"},
 	{v1alpha1.ActionAddSigner, "add-node", " USER", "ask somebody to look at it first"},
+	{v1alpha1.ActionRetryScript, "retry", "", "run what failed again"},
 	{v1alpha1.ActionRetreat, "retreat", "", "take it back"},
 	{v1alpha1.ActionComment, "comment", " TEXT", "add a comment to its history"},
 	{v1alpha1.ActionClose, "close", "", "end it by force"},
@@ -238,7 +245,7 @@ func leadsTo(t *engine.Transition) string {
 		text += fmt.Sprintf(", or to %s if %s", route.To, route.When)
 	}
 	if t.Delay() > 0 {
-		text += fmt.Sprintf("; by itself after %s", t.Delay())
+		text += "; by itself after " + span(t.Delay())
 	}
 	return text
 }

@@ -146,6 +146,15 @@ func until(t metav1.Time, now clock.PassiveClock) string {
 	return duration.HumanDuration(max(t.Time.Sub(now.Now()), 0).Round(time.Second))
 }
 
+// span is how long something takes, without what is zero.
+func span(d time.Duration) string {
+	text := strings.TrimSuffix(d.String(), "m0s")
+	if text != d.String() {
+		text += "m"
+	}
+	return strings.Replace(text, "h0m", "h", 1)
+}
+
 func shorten(text string, most int) string {
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most-1]) + "…"

@@ -502,17 +502,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: body
       type:
         scalar: string
+    - name: events
+      type:
+        list:
+          elementType:
+            namedType: dev.ticketflow.ticketflow.api.v1alpha1.NoticeEvent
+          elementRelationship: associative
     - name: notifiers
       type:
         list:
           elementType:
             namedType: dev.ticketflow.ticketflow.api.v1alpha1.ObjectName
-          elementRelationship: associative
-    - name: "on"
-      type:
-        list:
-          elementType:
-            namedType: dev.ticketflow.ticketflow.api.v1alpha1.NoticeEvent
           elementRelationship: associative
     - name: title
       type:

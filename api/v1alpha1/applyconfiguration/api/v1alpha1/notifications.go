@@ -22,9 +22,9 @@ type NotificationsApplyConfiguration struct {
 	Title *string `json:"title,omitempty"`
 	// body is a template over the ticket's values.
 	Body *string `json:"body,omitempty"`
-	// on is what else people are told of: opening and handling always are, by
+	// events are what else people are told of: opening and handling always are, by
 	// whomever or whatever they are done.
-	On []apiv1alpha1.NoticeEvent `json:"on,omitempty"`
+	Events []apiv1alpha1.NoticeEvent `json:"events,omitempty"`
 }
 
 // NotificationsApplyConfiguration constructs a declarative configuration of the Notifications type for use with
@@ -59,12 +59,12 @@ func (b *NotificationsApplyConfiguration) WithBody(value string) *NotificationsA
 	return b
 }
 
-// WithOn adds the given value to the On field in the declarative configuration
+// WithEvents adds the given value to the Events field in the declarative configuration
 // and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the On field.
-func (b *NotificationsApplyConfiguration) WithOn(values ...apiv1alpha1.NoticeEvent) *NotificationsApplyConfiguration {
+// If called multiple times, values provided by each call will be appended to the Events field.
+func (b *NotificationsApplyConfiguration) WithEvents(values ...apiv1alpha1.NoticeEvent) *NotificationsApplyConfiguration {
 	for i := range values {
-		b.On = append(b.On, values[i])
+		b.Events = append(b.Events, values[i])
 	}
 	return b
 }
