@@ -148,11 +148,13 @@ func until(t metav1.Time, now clock.PassiveClock) string {
 
 // span is how long something takes, without what is zero.
 func span(d time.Duration) string {
-	text := strings.TrimSuffix(d.String(), "m0s")
-	if text != d.String() {
-		text += "m"
+	text := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-len("0s")]
+		}
 	}
-	return strings.Replace(text, "h0m", "h", 1)
+	return text
 }
 
 func shorten(text string, most int) string {

@@ -123,7 +123,7 @@ func mark(entry *v1alpha1.HistoryEntry) string {
 // deeds are what history actions are called where no transition says more.
 var deeds = map[v1alpha1.HistoryAction]string{
 	"Accept": "claimed it", "Deliver": "delivered it to ", "AddSigner": "asked ", "EndAddSigner": "gave it back",
-	"Comment": "commented", "SetState": "forced it", "SetFields": "set ", "RetryScript": "retried the script",
+	"Comment": "commented", "SetState": "forced it", "SetFields": "set ", "RetryScript": "tried again",
 	"Retreat": "took it back", "Close": "closed it", "Delete": "deleted it", "HookCallback": "the other system called back",
 	v1alpha1.HistoryScriptFailed: "the script failed", v1alpha1.HistoryHookFailed: "the hook failed",
 	v1alpha1.HistoryHookSucceeded: "the hook answered", v1alpha1.HistoryScriptSucceeded: "the script ran",
