@@ -24,11 +24,11 @@ import (
 var errCutOff = errors.New("cut off while writing")
 
 // perform asks for an action and waits for the ticket reconciler's word. It
-// answers the ticket as it then is.
-func (c *cluster) perform(ctx context.Context, t *v1alpha1.Ticket, who person, action v1alpha1.TicketAction, timeout time.Duration) (*v1alpha1.Ticket, error) {
+// answers the ticket as it was when the action was asked for, and as it then is.
+func (c *cluster) perform(ctx context.Context, t *v1alpha1.Ticket, who person, action v1alpha1.TicketAction, timeout time.Duration) (before, after *v1alpha1.Ticket, err error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, fmt.Errorf("make an action id: %w", err)
+		return nil, nil, fmt.Errorf("make an action id: %w", err)
 	}
 	action.ID, action.Actor, action.By = id.String(), who.name, who.by()
 	limited, cancel := context.WithTimeout(ctx, timeout)
@@ -36,23 +36,23 @@ func (c *cluster) perform(ctx context.Context, t *v1alpha1.Ticket, who person, a
 	asked, err := c.ask(limited, t, action)
 	switch {
 	case errors.Is(err, errCutOff):
-		return nil, c.undecided(ctx, t, timeout, "the action may be recorded, but has no outcome")
+		return nil, nil, c.undecided(ctx, t, timeout, "the action may be recorded, but has no outcome")
 	case err != nil && limited.Err() != nil:
-		return nil, c.undecided(ctx, t, timeout, "nothing was recorded: an action that came before has no outcome")
+		return nil, nil, c.undecided(ctx, t, timeout, "nothing was recorded: an action that came before has no outcome")
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	decided, err := c.until(limited, asked, func(t *v1alpha1.Ticket) bool { return isDecided(t, action.ID) })
 	switch {
 	case err != nil && limited.Err() != nil:
-		return nil, c.undecided(ctx, t, timeout, "the action is recorded and stands, but has no outcome")
+		return nil, nil, c.undecided(ctx, t, timeout, "the action is recorded and stands, but has no outcome")
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
 	if recent, ok := engine.Outcome(&decided.Status, action.ID); ok && recent.Outcome == v1alpha1.ActionRefused {
-		return nil, refused(engine.Reason(recent.Reason), recent.Message, c.handle(t))
+		return nil, nil, refused(engine.Reason(recent.Reason), recent.Message, c.handle(t))
 	}
-	return decided, nil
+	return asked, decided, nil
 }
 
 func (c *cluster) undecided(ctx context.Context, t *v1alpha1.Ticket, timeout time.Duration, what string) error {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +67,8 @@ func toUser(kind v1alpha1.ActionType) func(context.Context, *actor, []string) (v
 func acceptCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "accept", aliases: []string{"claim"}, short: "Claim a ticket that waits for several people",
-		done: "Claimed", action: simple(v1alpha1.ActionAccept),
+		example: "  kubectl ticket accept 17",
+		done:    "Claimed", action: simple(v1alpha1.ActionAccept),
 	})
 }
 
@@ -81,35 +83,40 @@ func deliverCommand(s *session) *cobra.Command {
 func addNodeCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "add-node", arguments: []string{"USER"}, short: "Ask somebody to look at a ticket before I go on with it",
-		done: "Asked", action: toUser(v1alpha1.ActionAddSigner), complete: completeUsers,
+		example: "  kubectl ticket add-node 17 wangwu --comment 'is this network free?'",
+		done:    "Asked", action: toUser(v1alpha1.ActionAddSigner), complete: completeUsers,
 	})
 }
 
 func endAddNodeCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "end-add-node", short: "Give a ticket back to who asked me to look at it",
-		done: "Given back", action: simple(v1alpha1.ActionEndAddSigner),
+		example: "  kubectl ticket end-add-node 17 --comment 'it is'",
+		done:    "Given back", action: simple(v1alpha1.ActionEndAddSigner),
 	})
 }
 
 func retreatCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "retreat", short: "Take my ticket back, where its state allows that",
-		done: "Taken back", action: simple(v1alpha1.ActionRetreat),
+		example: "  kubectl ticket retreat 17 --comment 'I forgot something'",
+		done:    "Taken back", action: simple(v1alpha1.ActionRetreat),
 	})
 }
 
 func retryCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "retry", short: "Run the script or call the hook again that failed",
-		done: "Tried again", action: simple(v1alpha1.ActionRetryScript),
+		example: "  kubectl ticket retry 17",
+		done:    "Tried again", action: simple(v1alpha1.ActionRetryScript),
 	})
 }
 
 func closeCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "close", short: "End a ticket by force, as an admin of its workflow, or my own draft",
-		done: "Closed", action: simple(v1alpha1.ActionClose),
+		example: "  kubectl ticket close 17 --comment 'not needed any more'",
+		done:    "Closed", action: simple(v1alpha1.ActionClose),
 	})
 }
 
@@ -187,15 +194,17 @@ func (a *actor) run(ctx context.Context, d deed, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	action.Comment = a.comment
-	after, err := a.cluster.perform(ctx, a.ticket, a.who, action, a.timeout)
+	if action.Comment = a.comment; utf8.RuneCountInString(a.comment) > engine.MaxComment {
+		return usagef(a.command, "the comment is longer than %d characters: put the text elsewhere and link to it", engine.MaxComment)
+	}
+	before, after, err := a.cluster.perform(ctx, a.ticket, a.who, action, a.timeout)
 	if err != nil {
 		return err
 	}
 	if printer != nil {
 		return a.print(printer, after)
 	}
-	a.say("%s: %s", d.done, whereabouts(a.ticket, after))
+	a.say("%s: %s", d.done, whereabouts(before, after))
 	return nil
 }
 

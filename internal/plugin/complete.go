@@ -108,7 +108,11 @@ func completeTransitions(ctx context.Context, c *cluster, arguments []string) []
 func transitionWords(transitions []*engine.Transition) []cobra.Completion {
 	out := make([]cobra.Completion, 0, len(transitions))
 	for _, t := range transitions {
-		out = append(out, cobra.CompletionWithDesc(string(t.Name), oneLine(t.DisplayName)))
+		word := string(t.Name)
+		if t.DisplayName != word {
+			word = cobra.CompletionWithDesc(word, oneLine(t.DisplayName))
+		}
+		out = append(out, word)
 	}
 	return out
 }

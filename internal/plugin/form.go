@@ -67,7 +67,10 @@ func convert(graph *engine.Graph, name, text string) (any, error) {
 	}
 	value, err := field.Convert(text)
 	if err != nil {
-		return nil, fmt.Errorf("%q %w%s", text, err, hint(field))
+		if len(field.Choices) > 0 { // the engine tells the keys alone
+			return nil, fmt.Errorf("%q is none of %s", text, choices(field))
+		}
+		return nil, fmt.Errorf("%q %w", text, err)
 	}
 	return value, nil
 }
@@ -80,14 +83,6 @@ func choiceKey(field *engine.Field, label string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// hint says what a field takes, where that is a choice.
-func hint(field *engine.Field) string {
-	if len(field.Choices) == 0 {
-		return ""
-	}
-	return "; it is one of " + choices(field)
 }
 
 // choices are a field's keys with their labels.

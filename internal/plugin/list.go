@@ -4,6 +4,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -74,6 +75,9 @@ func (l *lister) run(c *cobra.Command) error {
 	if l.watch {
 		return l.follow(c.Context(), found, version)
 	}
+	if l.printer != nil && l.output.isNames() {
+		return l.shower()(found...) // names are printed one by one
+	}
 	if l.printer != nil {
 		list := &v1alpha1.TicketList{Items: found}
 		list.ResourceVersion = version
@@ -101,7 +105,9 @@ func (l *lister) list(ctx context.Context) ([]v1alpha1.Ticket, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("list tickets: %w", err)
 	}
-	slices.SortStableFunc(found, func(a, b v1alpha1.Ticket) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	slices.SortStableFunc(found, func(a, b v1alpha1.Ticket) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Status.ID, b.Status.ID))
+	})
 	return found, version, nil
 }
 

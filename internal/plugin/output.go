@@ -44,6 +44,9 @@ func (o *output) formats() []string {
 // isWide says whether the table is to be wide.
 func (o *output) isWide() bool { return o.wide && ptr.Deref(o.flags.OutputFormat, "") == wide }
 
+// isNames says whether nothing but names is wanted.
+func (o *output) isNames() bool { return ptr.Deref(o.flags.OutputFormat, "") == "name" }
+
 // printer is the printer for a format; nil where people read.
 func (o *output) printer(c *cobra.Command) (printers.ResourcePrinter, error) {
 	if o.isWide() || (*o.flags.OutputFormat == "" && *o.flags.TemplatePrinterFlags.TemplateArgument == "") {

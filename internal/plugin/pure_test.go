@@ -144,7 +144,7 @@ func TestConvert(t *testing.T) {
 		"a number that the field refuses":    {field: "price", text: "-1", err: "self > 0"},
 		"a choice by its key":                {field: "kind", text: "chair", want: "chair"},
 		"a choice by what people read":       {field: "kind", text: "椅子", want: "chair"},
-		"what is no choice names those":      {field: "kind", text: "table", err: "it is one of screen (显示器), chair (椅子)"},
+		"what is no choice names those":      {field: "kind", text: "table", err: `"table" is none of screen (显示器), chair (椅子)`},
 		"the title is text":                  {field: "title", text: "12", want: "12"},
 		"nothing is nothing":                 {field: "price", text: "", want: nil},
 		"true and false go by their numbers": {field: "urgent", text: "1", want: true},

@@ -91,7 +91,7 @@ func (a *actor) transition(ctx context.Context, choose func(*engine.State, []*en
 	if err != nil {
 		return none, err
 	}
-	if err := a.askMissing(ctx, graph, state, chosen, &values); err != nil {
+	if err := a.fillRequired(ctx, graph, state, chosen, &values); err != nil {
 		return none, err
 	}
 	if chosen.Confirm != "" && !a.yes && !a.noInput && a.isTerminal() {
@@ -107,29 +107,43 @@ func (a *actor) transition(ctx context.Context, choose func(*engine.State, []*en
 	}, nil
 }
 
-// askMissing asks for what the form demands and the ticket has no value for,
-// where somebody sits there for whom the ticket waits.
-func (a *actor) askMissing(ctx context.Context, graph *engine.Graph, state *engine.State, chosen *engine.Transition, given *values) error {
-	asks := a.isTerminal() && !a.noInput && chosen.FieldCheck == v1alpha1.FieldCheckRequire
-	if !asks || !engine.IsParticipant(snapshot(a.ticket), string(a.who.name)) {
+// fillRequired fills in what the form demands and the flags leave out: with the
+// value that the ticket has, as a form on a screen would, or by asking where
+// somebody sits there for whom the ticket waits.
+func (a *actor) fillRequired(ctx context.Context, graph *engine.Graph, state *engine.State, chosen *engine.Transition, given *values) error {
+	if chosen.FieldCheck != v1alpha1.FieldCheckRequire {
 		return nil
 	}
+	asks := a.isTerminal() && !a.noInput && engine.IsParticipant(snapshot(a.ticket), string(a.who.name))
 	for _, name := range fillable(state) {
 		field := v1alpha1.FormFieldName(name)
-		_, has := a.ticket.Status.Fields[name]
 		_, set := given.set[name]
-		access, _ := state.Access(field)
-		if has || set || name == titleField || access != v1alpha1.AccessRequired || slices.Contains(given.clear, field) {
+		if access, _ := state.Access(field); set || access != v1alpha1.AccessRequired || slices.Contains(given.clear, field) {
 			continue
 		}
 		if given.set == nil {
 			given.set = v1alpha1.JSONObject{}
 		}
-		if err := a.fillField(ctx, graph, name, true, given.set); err != nil {
-			return err
+		if value := a.stored(name); value != nil {
+			given.set[name] = value
+		} else if asks {
+			if err := a.fillField(ctx, graph, name, true, given.set); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// stored is the value that the ticket has; nil if none.
+func (a *actor) stored(name string) any {
+	if name != titleField {
+		return a.ticket.Status.Fields[name]
+	}
+	if a.ticket.Status.Title == "" {
+		return nil
+	}
+	return a.ticket.Status.Title
 }
 
 // names are transitions for people, with what they are called in the workflow's language.
