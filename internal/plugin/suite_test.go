@@ -6,6 +6,7 @@ package plugin_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -99,7 +100,7 @@ func objects(data []byte) []client.Object {
 	for {
 		object := &unstructured.Unstructured{}
 		err := decoder.Decode(&object.Object)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		Expect(err).NotTo(HaveOccurred())
