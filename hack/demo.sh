@@ -64,4 +64,5 @@ expect "kubectl" Finished "$table"
 expect "the aggregated API" "\"id\":$ticket," "$(bin/kubernetes/kubectl get --raw "/apis/rest.ticketflow.dev/v1/ticketids/$ticket")"
 name=$(bin/kubernetes/kubectl get tickets --namespace it --output name | head -1)
 expect "by name" '"kind":"Ticket"' "$(bin/kubernetes/kubectl get --raw "/apis/rest.ticketflow.dev/v1/namespaces/it/tickets/${name#*/}")"
+hack/portal.py "$TICKETFLOW"
 echo "The walk went as the README says."
