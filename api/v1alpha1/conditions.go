@@ -59,6 +59,8 @@ const (
 	LabelUse = "ticketflow.dev/use"
 	// LabelWorkflow on a ControllerRevision names its Workflow.
 	LabelWorkflow = "ticketflow.dev/workflow"
+	// LabelRun on a Job, its pod and what it needs is the script run's name.
+	LabelRun = "ticketflow.dev/run"
 	// LabelTicket on a TicketRecord names its Ticket.
 	LabelTicket = "ticketflow.dev/ticket"
 	// AnnotationOpened on a Ticket says that it was opened once: a ticket that

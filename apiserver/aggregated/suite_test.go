@@ -71,6 +71,7 @@ var _ = BeforeSuite(func() {
 	create(ctx, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "meimei"}, Spec: v1alpha1.UserSpec{Identities: []string{"oidc:meimei"}}})
 
 	options := manager.NewOptions()
+	options.ScriptRunner = manager.RunnerProcess
 	options.ScriptDir = GinkgoT().TempDir() + "/scripts"
 	mgr, err := manager.New(ctx, environment.Config, options)
 	Expect(err).NotTo(HaveOccurred())

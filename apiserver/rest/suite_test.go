@@ -76,6 +76,7 @@ var _ = BeforeSuite(func() {
 		testenv.Path("config", "samples", "application.yaml"), "testdata/more.yaml")
 
 	options := manager.NewOptions()
+	options.ScriptRunner = manager.RunnerProcess
 	options.ScriptDir = GinkgoT().TempDir() + "/scripts"
 	mgr, err := manager.New(ctx, environment.Config, options)
 	Expect(err).NotTo(HaveOccurred())

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -36,7 +37,6 @@ import (
 	"ticketflow.dev/ticketflow/controllers/hook"
 	"ticketflow.dev/ticketflow/controllers/notify"
 	"ticketflow.dev/ticketflow/controllers/script"
-	"ticketflow.dev/ticketflow/controllers/script/process"
 	"ticketflow.dev/ticketflow/controllers/ticket"
 	"ticketflow.dev/ticketflow/controllers/workflow"
 	"ticketflow.dev/ticketflow/internal/directory"
@@ -105,9 +105,10 @@ func managerOptions(o *Options) (ctrl.Options, error) {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return ctrl.Options{}, fmt.Errorf("make the scheme: %w", err)
 	}
-	ours, err := labels.NewRequirement(v1alpha1.LabelWorkflow, selection.Exists, nil)
-	if err != nil {
-		return ctrl.Options{}, fmt.Errorf("select revisions: %w", err)
+	revisions, revisionsErr := labelled(v1alpha1.LabelWorkflow)
+	jobs, jobsErr := labelled(v1alpha1.LabelRun)
+	if err := errors.Join(revisionsErr, jobsErr); err != nil {
+		return ctrl.Options{}, err
 	}
 	return ctrl.Options{
 		Scheme: scheme,
@@ -116,7 +117,8 @@ func managerOptions(o *Options) (ctrl.Options, error) {
 			// the server keeps by itself may be left out.
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
-				&appsv1.ControllerRevision{}: {Label: labels.NewSelector().Add(*ours)},
+				&appsv1.ControllerRevision{}: revisions,
+				&batchv1.Job{}:               jobs,
 			},
 		},
 		// Ids are written with what was read just before; secrets are not kept.
@@ -132,6 +134,15 @@ func managerOptions(o *Options) (ctrl.Options, error) {
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       ptr.To(shutdownTime),
 	}, nil
+}
+
+// labelled selects objects with one of our labels for the cache.
+func labelled(label string) (cache.ByObject, error) {
+	ours, err := labels.NewRequirement(label, selection.Exists, nil)
+	if err != nil {
+		return cache.ByObject{}, fmt.Errorf("select %s: %w", label, err)
+	}
+	return cache.ByObject{Label: labels.NewSelector().Add(*ours)}, nil
 }
 
 func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
@@ -150,10 +161,14 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 		Events:  mgr.GetEventRecorder("ticketflow-ticket"),
 		Clock:   clk, Location: location,
 	}
+	runner, err := scriptRunner(mgr, o, clk)
+	if err != nil {
+		return err
+	}
 	scripts := &script.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clk,
 		Events: mgr.GetEventRecorder("ticketflow-script"),
-		Runner: &process.Runner{Dir: o.ScriptDir, UID: o.ScriptUID, GID: o.ScriptGID, Clock: clk},
+		Runner: runner,
 	}
 	outside, writer := outbound.New(o.AllowHosts, clk), wire.Writer{People: people, Location: location}
 	hooks := &hook.Reconciler{

@@ -14,8 +14,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// RunnerProcess runs scripts as child processes of the manager.
-const RunnerProcess = "process"
+// How scripts are run.
+const (
+	// RunnerJob runs them as Jobs.
+	RunnerJob = "job"
+	// RunnerProcess runs them as child processes of the manager.
+	RunnerProcess = "process"
+)
 
 // Options of the manager.
 type Options struct {
@@ -33,6 +38,8 @@ type Options struct {
 	TimeZone string
 	// ScriptRunner says how scripts are run.
 	ScriptRunner string
+	// ScriptImage runs scripts that name no image, as Jobs.
+	ScriptImage string
 	// ScriptDir has a folder for each script that runs.
 	ScriptDir string
 	// ScriptUID and ScriptGID to run scripts under; 0 is the manager's own.
@@ -48,7 +55,8 @@ func NewOptions() *Options {
 		MetricsBindAddress:     "0",
 		HealthProbeBindAddress: "0",
 		TimeZone:               "UTC",
-		ScriptRunner:           RunnerProcess,
+		ScriptRunner:           RunnerJob,
+		ScriptImage:            "docker.io/library/python:3.14-slim",
 		ScriptDir:              filepath.Join(os.TempDir(), fmt.Sprintf("ticketflow-scripts-%d", os.Getuid())),
 	}
 }
@@ -61,7 +69,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "address to serve metrics on, 0 for none")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "address to serve /healthz and /readyz on, 0 for none")
 	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone that the days of serial numbers are in")
-	flags.StringVar(&o.ScriptRunner, "script-runner", o.ScriptRunner, "how scripts are run: "+RunnerProcess)
+	flags.StringVar(&o.ScriptRunner, "script-runner", o.ScriptRunner, "how scripts are run: "+RunnerJob+", or "+RunnerProcess+" for child processes of the manager")
+	flags.StringVar(&o.ScriptImage, "script-image", o.ScriptImage, "image for scripts that name none, as Jobs")
 	flags.StringVar(&o.ScriptDir, "script-dir", o.ScriptDir, "folder for the scripts that run; if they run under another uid, that uid must be able to reach it")
 	flags.Uint32Var(&o.ScriptUID, "script-uid", o.ScriptUID, "uid to run scripts under, 0 for the manager's own")
 	flags.Uint32Var(&o.ScriptGID, "script-gid", o.ScriptGID, "gid to run scripts under, 0 for the manager's own")
@@ -77,8 +86,11 @@ func (o *Options) Validate() []error {
 	if _, err := time.LoadLocation(o.TimeZone); err != nil {
 		problems = append(problems, fmt.Errorf("--time-zone: %w", err))
 	}
-	if o.ScriptRunner != RunnerProcess {
-		problems = append(problems, fmt.Errorf("--script-runner must be %s, not %q", RunnerProcess, o.ScriptRunner))
+	if o.ScriptRunner != RunnerJob && o.ScriptRunner != RunnerProcess {
+		problems = append(problems, fmt.Errorf("--script-runner must be %s or %s, not %q", RunnerJob, RunnerProcess, o.ScriptRunner))
+	}
+	if o.ScriptImage == "" {
+		problems = append(problems, errors.New("--script-image must not be empty"))
 	}
 	if o.ScriptDir == "" {
 		problems = append(problems, errors.New("--script-dir must not be empty"))

@@ -21,7 +21,7 @@ func TestOptions(t *testing.T) {
 		"the defaults are sound":                {},
 		"hosts may be given several times":      {args: []string{"--allow-hosts=a.example", "--allow-hosts=b.example"}},
 		"an unknown time zone is named":         {args: []string{"--time-zone=Nowhere/Land"}, want: "--time-zone: unknown time zone Nowhere/Land"},
-		"an unknown runner is named":            {args: []string{"--script-runner=magic"}, want: `--script-runner must be process, not "magic"`},
+		"an unknown runner is named":            {args: []string{"--script-runner=magic"}, want: `--script-runner must be job or process, not "magic"`},
 		"all that is wrong is named at once":    {args: []string{"--system-namespace=", "--script-dir="}, want: "--system-namespace must not be empty\n--script-dir must not be empty"},
 		"a time zone is known on every machine": {args: []string{"--time-zone=Asia/Shanghai"}},
 	}

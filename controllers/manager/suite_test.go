@@ -62,11 +62,15 @@ type process struct {
 	ended  chan error
 }
 
-func startManager() *process {
+func startManager(change ...func(*manager.Options)) *process {
 	ctx, cancel := context.WithCancel(context.Background())
 	options := manager.NewOptions()
+	options.ScriptRunner = manager.RunnerProcess
 	options.ScriptDir = scriptDir
 	options.AllowHosts = []string{"127.0.0.1"}
+	for _, each := range change {
+		each(options)
+	}
 	mgr, err := manager.New(ctx, environment.Config, options)
 	Expect(err).NotTo(HaveOccurred())
 	p := &process{cancel: cancel, ended: make(chan error, 1)}

@@ -44,10 +44,15 @@ func (r *Reconciler) gather(ctx context.Context, t *v1alpha1.Ticket) (task Task,
 	if task.Source, why, err = r.source(ctx, script); why != "" || err != nil {
 		return Task{}, why, err
 	}
-	sum := sha256.Sum256([]byte(task.Source))
-	task.SourceHash = hex.EncodeToString(sum[:])
+	task.SourceHash = SourceHash(task.Source)
 	task.Env, why, err = r.env(ctx, script)
 	return task, why, err
+}
+
+// SourceHash is SHA-256 over a script's text, as hex.
+func SourceHash(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return hex.EncodeToString(sum[:])
 }
 
 func (r *Reconciler) source(ctx context.Context, script *v1alpha1.Script) (source, why string, err error) {

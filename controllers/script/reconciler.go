@@ -175,6 +175,7 @@ func (r *Reconciler) follow(ctx context.Context, t *v1alpha1.Ticket, want *v1alp
 func (r *Reconciler) finish(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.Run, result Result) error {
 	finished := metav1.NewTime(r.Clock.Now())
 	run.FinishedAt, run.Message, run.Fields, run.Phase = &finished, result.Message, result.Fields, v1alpha1.RunFailed
+	run.SourceHash = cmp.Or(result.SourceHash, run.SourceHash)
 	if result.Succeeded {
 		run.Phase = v1alpha1.RunSucceeded
 	}

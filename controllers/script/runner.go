@@ -48,6 +48,9 @@ type Result struct {
 	Message string
 	// Fields that the script sets.
 	Fields v1alpha1.JSONObject
+	// SourceHash of what has run, where the runner knows that better than
+	// whoever reported the start: a crash may have come between, and an edit.
+	SourceHash string
 }
 
 // Standing is how a run stands.

@@ -20,7 +20,7 @@ func TestSecretsAreStruckOut(t *testing.T) {
 		want    string
 	}{
 		"wherever they are":                            {secrets: []string{"s3cret"}, said: said("a s3cret, s3crets"), want: "a ***, ***s"},
-		"also without the line feed that ends a file":  {secrets: []string{"s3cret\n"}, said: said("s3cret!"), want: "***!"},
+		"also without the line feed that ends a file":  {secrets: []string{"s3cret\n"}, said: said("s3cret!\ns3cret\n"), want: "***!\n***\n"},
 		"the longer one where one is part of another":  {secrets: []string{"s3cret", "s3cret-more"}, said: said("s3cret-more"), want: "***"},
 		"but not what is too short to be a secret":     {secrets: []string{"a"}, said: said("banana"), want: "banana"},
 		"with the part that is left before a cut":      {secrets: []string{"s3cret"}, said: script.Said{Data: []byte("x s3cr"), CutAfter: true}, want: "x "},

@@ -19,15 +19,13 @@ const (
 // Secrets are values that must not be in what a script says.
 type Secrets []string
 
-// NewSecrets takes values as they are, and without the white space around them:
-// a Secret made from a file ends with a line feed that is rarely printed.
+// NewSecrets takes values without the white space around them: a Secret made
+// from a file ends with a line feed that is rarely printed.
 func NewSecrets(values ...string) Secrets {
 	var s Secrets
 	for _, value := range values {
-		for _, each := range []string{value, strings.TrimSpace(value)} {
-			if len(each) >= minSecret && !slices.Contains(s, each) {
-				s = append(s, each)
-			}
+		if value = strings.TrimSpace(value); len(value) >= minSecret {
+			s = append(s, value)
 		}
 	}
 	// The longest first: another one may be a part of it.

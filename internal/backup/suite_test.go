@@ -126,6 +126,7 @@ func (k *cluster) startManager() (stop func()) {
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	options := manager.NewOptions()
+	options.ScriptRunner = manager.RunnerProcess
 	options.ScriptDir = GinkgoT().TempDir() + "/scripts"
 	mgr, err := manager.New(ctx, user.Config(), options)
 	Expect(err).NotTo(HaveOccurred())

@@ -228,6 +228,7 @@ func (r *runner) startManager() error {
 	arguments := []string{
 		"manager", "--kubeconfig=" + r.plane.file("manager.kubeconfig"), "--system-namespace=" + systemNamespace,
 		"--time-zone=" + r.options.TimeZone, "--metrics-bind-address=" + r.options.MetricsAddress,
+		"--script-runner=process",
 	}
 	for _, host := range r.options.Hosts() {
 		arguments = append(arguments, "--allow-hosts="+host)
