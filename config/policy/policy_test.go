@@ -19,11 +19,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/internal/backup"
+	"ticketflow.dev/ticketflow/internal/fixtures"
 	"ticketflow.dev/ticketflow/internal/testenv"
 )
 
@@ -31,12 +34,14 @@ var (
 	environment             *envtest.Environment
 	manager, gateway, lilei client.Client
 	server                  client.Client // our own API server
+	admin, importer         client.Client // of the cluster; whom an import acts as
 	count                   int
 )
 
 const (
-	managerName = "system:serviceaccount:ticketflow-system:ticketflow-manager"
-	apiserver   = "system:serviceaccount:ticketflow-system:ticketflow-apiserver"
+	managerName  = "system:serviceaccount:ticketflow-system:ticketflow-manager"
+	apiserver    = "system:serviceaccount:ticketflow-system:ticketflow-apiserver"
+	importerName = backup.ImporterName
 )
 
 func TestPolicy(t *testing.T) {
@@ -50,18 +55,18 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	var err error
 	environment, err = testenv.Start()
 	Expect(err).NotTo(HaveOccurred())
-	admin, err := client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
+	admin, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 	apply(ctx, admin, "policy.yaml")
 	apply(ctx, admin, "kept.yaml")
 
 	// All may write everything of ours, so that only the policy stands in the
 	// way; the gateway may act as anybody besides.
-	everybody := []string{managerName, apiserver, "gateway", "lilei", collectorName, namespacesName, statefulSetsName, sharedName}
+	everybody := []string{managerName, apiserver, importerName, "gateway", "lilei", collectorName, namespacesName, statefulSetsName, sharedName}
 	grant(ctx, admin, "everything", everybody, []string{"*"}, "*")
 	grant(ctx, admin, "actors", []string{"gateway"}, []string{"act-as"}, "actors")
 	manager, gateway, lilei = as(managerName), as("gateway"), as("lilei")
-	server = as(apiserver)
+	server, importer = as(apiserver), as(importerName)
 	collector, namespaces, statefulSets, shared = as(collectorName), as(namespacesName), as(statefulSetsName), as(sharedName)
 
 	// The policy takes a moment to be in force.
@@ -92,7 +97,10 @@ func grant(ctx context.Context, c client.Client, name string, users, verbs []str
 	rule := rbacv1.PolicyRule{APIGroups: []string{"ticketflow.dev", "apps"}, Resources: []string{resource}, Verbs: verbs}
 	if resource == "*" {
 		// Every resource but actors: acting as others is what is tested.
-		rule.Resources = []string{"tickets", "tickets/status", "ticketrecords", "users", "users/status", "workflows", "workflows/status", "controllerrevisions"}
+		rule.Resources = []string{"controllerrevisions", "ticketrecords"}
+		for _, kind := range []string{"tickets", "users", "departments", "userroles", "applications", "scripts", "notifiers", "workflows"} {
+			rule.Resources = append(rule.Resources, kind, kind+"/status")
+		}
 	}
 	Expect(c.Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{rule}})).To(Succeed())
 	binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name}}
@@ -238,11 +246,55 @@ var _ = Describe("A ticket that is there", func() {
 })
 
 var _ = Describe("What the manager decided", func() {
-	It("is not written by others: users' status", func(ctx SpecContext) {
-		user := &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "somebody"}}
-		Expect(lilei.Create(ctx, user)).To(Succeed())
-		user.Status.ID = 7
-		Expect(lilei.Status().Update(ctx, user.DeepCopy())).To(Satisfy(apierrors.IsForbidden))
-		Expect(manager.Status().Update(ctx, user)).To(Succeed())
+	meta := metav1.ObjectMeta{Namespace: "default", Name: "somebody"}
+	decided := map[string]func() client.Object{
+		"a user's":       func() client.Object { return &v1alpha1.User{ObjectMeta: meta} },
+		"a department's": func() client.Object { return &v1alpha1.Department{ObjectMeta: meta} },
+		"a role's":       func() client.Object { return &v1alpha1.UserRole{ObjectMeta: meta} },
+		"an application's": func() client.Object {
+			return &v1alpha1.Application{ObjectMeta: meta, Spec: v1alpha1.ApplicationSpec{
+				TokenSecretRef: v1alpha1.NamespacedSecretKeyRef{Namespace: "ticketflow-system", Name: "x", Key: "token"},
+			}}
+		},
+		"a script's": func() client.Object {
+			return &v1alpha1.Script{ObjectMeta: meta, Spec: v1alpha1.ScriptSpec{Source: "print()"}}
+		},
+		"a notifier's": func() client.Object {
+			return &v1alpha1.Notifier{ObjectMeta: meta, Spec: v1alpha1.NotifierSpec{Webhook: &v1alpha1.Webhook{URL: "https://example.com"}}}
+		},
+		"a workflow's": func() client.Object { w := fixtures.Workflow("default"); w.Name = "somebodys"; return w },
+		"a ticket's":   func() client.Object { return ticket(nil) },
+	}
+	for whose, newOne := range decided {
+		It("is written by the manager and an import alone: "+whose+" status", func(ctx SpecContext) {
+			object := newOne()
+			Expect(lilei.Create(ctx, object)).To(Succeed())
+			change := client.RawPatch(types.MergePatchType, []byte(`{"status": {"observedGeneration": 7}}`))
+			for _, c := range []client.Client{lilei, gateway, server, admin, collector, shared} {
+				err := c.Status().Patch(ctx, object.DeepCopyObject().(client.Object), change)
+				Expect(err).To(Satisfy(apierrors.IsForbidden))
+			}
+			for _, c := range []client.Client{manager, importer} {
+				Expect(c.Status().Patch(ctx, object, change)).To(Succeed())
+			}
+		})
+	}
+})
+
+var _ = Describe("A workflow", func() {
+	It("is kept by the manager's finalizer, which nobody else takes away", func(ctx SpecContext) {
+		w := fixtures.Workflow("default")
+		Expect(lilei.Create(ctx, w)).To(Succeed())
+		before := w.DeepCopy()
+		w.Finalizers = []string{v1alpha1.FinalizerInUse}
+		Expect(manager.Patch(ctx, w, client.MergeFrom(before))).To(Succeed())
+		strip := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`))
+		for _, c := range []client.Client{lilei, gateway, server, admin} {
+			Expect(c.Patch(ctx, w.DeepCopy(), strip)).To(Satisfy(apierrors.IsForbidden))
+		}
+		Expect(lilei.Delete(ctx, w)).To(Succeed())
+		Expect(lilei.Patch(ctx, w.DeepCopy(), strip)).To(Satisfy(apierrors.IsForbidden), "also while it is being deleted")
+		Expect(manager.Patch(ctx, w, strip)).To(Succeed())
+		Expect(lilei.Get(ctx, client.ObjectKeyFromObject(w), w)).To(Satisfy(apierrors.IsNotFound))
 	})
 })

@@ -9,9 +9,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,11 +21,7 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -39,7 +33,6 @@ import (
 	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/apiserver/rest"
-	"ticketflow.dev/ticketflow/config"
 	"ticketflow.dev/ticketflow/controllers/manager"
 	"ticketflow.dev/ticketflow/internal/backup"
 	"ticketflow.dev/ticketflow/internal/fixtures"
@@ -73,16 +66,7 @@ func newCluster(ctx context.Context) *cluster {
 	c, err := client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 	k := &cluster{Client: c, environment: environment}
-	Expect(k.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}})).To(Succeed())
-	for _, pattern := range []string{"rbac/*.yaml", "policy/*.yaml"} {
-		files, err := fs.Glob(config.Manifests, pattern)
-		Expect(err).NotTo(HaveOccurred())
-		for _, file := range files {
-			data, err := fs.ReadFile(config.Manifests, file)
-			Expect(err).NotTo(HaveOccurred())
-			k.load(ctx, data)
-		}
-	}
+	Expect(testenv.Install(ctx, k)).To(Succeed())
 	forged := fixtures.Ticket("default", "forged")
 	forged.Annotations = map[string]string{"ticketflow.dev/x": "y"}
 	Eventually(func() error { return k.Create(ctx, forged.DeepCopy(), client.DryRunAll) }).
@@ -90,29 +74,12 @@ func newCluster(ctx context.Context) *cluster {
 	return k
 }
 
-func (k *cluster) load(ctx context.Context, data []byte) {
-	GinkgoHelper()
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
-			return
-		} else {
-			Expect(err).NotTo(HaveOccurred())
-		}
-		if len(object.Object) == 0 {
-			continue
-		}
-		Expect(k.Create(ctx, object)).To(Succeed(), object.GetName())
-	}
-}
-
 func (k *cluster) loadFiles(ctx context.Context, paths ...string) {
 	GinkgoHelper()
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		Expect(err).NotTo(HaveOccurred())
-		k.load(ctx, data)
+		Expect(testenv.Load(ctx, k, data)).To(Succeed())
 	}
 }
 

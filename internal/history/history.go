@@ -27,10 +27,12 @@ func ByLabel(t *v1alpha1.Ticket) client.ListOption {
 const maxTicketName = 230
 
 // RecordName is the name of a ticket's record that begins with an entry: the
-// same whoever writes it, so that it is written once.
+// same whoever writes it, so that it is written once. No other ticket's record
+// has it, whatever that ticket is called: of a name that is too long only the
+// hash is taken, and what follows ends in no other name.
 func RecordName(ticket string, firstSeq int64) string {
 	if len(ticket) > maxTicketName {
-		ticket = graphs.LabelValue(ticket)
+		return fmt.Sprintf("%s.r%d", graphs.LabelValue(ticket), firstSeq)
 	}
 	return fmt.Sprintf("%s-%d", ticket, firstSeq)
 }
