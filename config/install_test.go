@@ -200,6 +200,22 @@ var _ = Describe("what is installed", func() {
 	}
 })
 
+var _ = Describe("a kustomization", func() {
+	for _, folder := range []string{"rbac", "policy"} {
+		It("leaves out nothing of its folder: "+folder, func() {
+			data, err := os.ReadFile(testenv.Path("config", folder, "kustomization.yaml"))
+			Expect(err).NotTo(HaveOccurred())
+			paths, err := filepath.Glob(testenv.Path("config", folder, "*.yaml"))
+			Expect(err).NotTo(HaveOccurred())
+			for _, path := range paths {
+				if name := filepath.Base(path); name != "kustomization.yaml" {
+					Expect(string(data)).To(ContainSubstring("- " + name + "\n"))
+				}
+			}
+		})
+	}
+})
+
 // understood says that a container's command takes its arguments.
 func understood(args []string) error {
 	flags := pflag.NewFlagSet(args[0], pflag.ContinueOnError)
