@@ -102,10 +102,10 @@ func (a *API) listUsers(r *request) (answer, error) {
 type wireRole struct {
 	ID v1alpha1.WireID `json:"id"`
 	authorship
-	Name        string              `json:"name"`
-	Description string              `json:"description"`
-	Label       v1alpha1.JSONObject `json:"label"`
-	CreatorInfo accountCreator      `json:"creator_info"`
+	Name        string         `json:"name"`
+	Description string         `json:"description"`
+	Label       string         `json:"label"`
+	CreatorInfo accountCreator `json:"creator_info"`
 }
 
 func (a *API) listRoles(r *request) (answer, error) {
@@ -114,7 +114,7 @@ func (a *API) listRoles(r *request) (answer, error) {
 		name := directory.RoleDisplayName(role)
 		if r.found(name, role.Spec.Description) {
 			items = append(items, wireRole{
-				ID: role.Status.ID, authorship: r.render.authorship(role), Name: name, Description: role.Spec.Description, Label: role.Spec.Label,
+				ID: role.Status.ID, authorship: r.render.authorship(role), Name: name, Description: role.Spec.Description, Label: labelText(role.Spec.Label),
 			})
 		}
 	}
@@ -123,12 +123,12 @@ func (a *API) listRoles(r *request) (answer, error) {
 
 // userRole is a role as a user's list of roles has it.
 type userRole struct {
-	ID          v1alpha1.WireID     `json:"id"`
-	Name        string              `json:"name"`
-	Description string              `json:"description"`
-	Label       v1alpha1.JSONObject `json:"label"`
-	Creator     string              `json:"creator"`
-	GmtCreated  string              `json:"gmt_created"`
+	ID          v1alpha1.WireID `json:"id"`
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Label       string          `json:"label"`
+	Creator     string          `json:"creator"`
+	GmtCreated  string          `json:"gmt_created"`
 }
 
 func (a *API) listUserRoles(r *request) (answer, error) {
@@ -143,7 +143,7 @@ func (a *API) listUserRoles(r *request) (answer, error) {
 			created := directory.CreatedAt(role)
 			items = append(items, userRole{
 				ID: role.Status.ID, Name: directory.RoleDisplayName(role), Description: role.Spec.Description,
-				Label: role.Spec.Label, GmtCreated: r.render.wire.Time(&created),
+				Label: labelText(role.Spec.Label), GmtCreated: r.render.wire.Time(&created),
 			})
 		}
 	}
@@ -168,7 +168,7 @@ func (a *API) listRoleUsers(r *request) (answer, error) {
 func (a *API) listDepartments(r *request) (answer, error) {
 	items := []wireDepartment{}
 	for _, d := range a.backend.Departments(r.Context()) {
-		if r.found(directory.DepartmentDisplayName(d)) {
+		if r.found(directory.DepartmentDisplayName(d), departmentLabel(d)) {
 			items = append(items, r.render.department(r.Context(), d))
 		}
 	}

@@ -5,6 +5,7 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -152,15 +153,15 @@ func (r *Renderer) creatorInfo(ctx context.Context, name string) creatorInfo {
 type wireDepartment struct {
 	ID v1alpha1.WireID `json:"id"`
 	authorship
-	Name         string              `json:"name"`
-	ParentDeptID v1alpha1.WireID     `json:"parent_dept_id"`
-	Leader       string              `json:"leader"`
-	Approver     string              `json:"approver"`
-	Label        v1alpha1.JSONObject `json:"label"`
-	CreatorInfo  accountCreator      `json:"creator_info"`
-	ParentInfo   departmentParent    `json:"parent_dept_info"`
-	LeaderInfo   departmentLeader    `json:"leader_info"`
-	ApproverInfo []approver          `json:"approver_info"`
+	Name         string           `json:"name"`
+	ParentDeptID v1alpha1.WireID  `json:"parent_dept_id"`
+	Leader       string           `json:"leader"`
+	Approver     string           `json:"approver"`
+	Label        string           `json:"label"`
+	CreatorInfo  accountCreator   `json:"creator_info"`
+	ParentInfo   departmentParent `json:"parent_dept_info"`
+	LeaderInfo   departmentLeader `json:"leader_info"`
+	ApproverInfo []approver       `json:"approver_info"`
 }
 
 type departmentParent struct {
@@ -188,7 +189,7 @@ func (r *Renderer) authorship(o metav1.Object) authorship {
 func (r *Renderer) department(ctx context.Context, d *v1alpha1.Department) wireDepartment {
 	out := wireDepartment{
 		ID: d.Status.ID, authorship: r.authorship(d), Name: directory.DepartmentDisplayName(d), Leader: string(d.Spec.Leader),
-		Approver: wire.Joined(d.Spec.Approvers), Label: d.Spec.Label, ApproverInfo: []approver{},
+		Approver: wire.Joined(d.Spec.Approvers), Label: departmentLabel(d), ApproverInfo: []approver{},
 	}
 	if parent, ok := r.backend.Department(ctx, string(d.Spec.Parent)); ok {
 		out.ParentInfo = departmentParent{ID: parent.Status.ID, Name: directory.DepartmentDisplayName(parent)}
@@ -210,4 +211,21 @@ func (r *Renderer) idAndAlias(user string) (v1alpha1.WireID, string) {
 		return found.Status.ID, directory.DisplayName(found)
 	}
 	return 0, user
+}
+
+// labelText is a label where clients know it as JSON text.
+func labelText(label v1alpha1.JSONObject) string {
+	data, err := json.Marshal(label)
+	if err != nil {
+		return "{}" // it came out of JSON
+	}
+	return string(data)
+}
+
+// departmentLabel is a text that may be empty (rest-behaviour.md §7.2).
+func departmentLabel(d *v1alpha1.Department) string {
+	if len(d.Spec.Label) == 0 {
+		return ""
+	}
+	return labelText(d.Spec.Label)
 }

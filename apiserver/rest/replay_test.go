@@ -81,4 +81,14 @@ var _ = Describe("What clients of the older system know", func() {
 		}))
 		Expect(templates("hooked")).To(keys(Keys{"title_template": Equal("待办: {title}"), "content_template": Equal("{title}")}))
 	})
+
+	It("shows labels of departments and roles as the texts that they were", func() {
+		labelled := func(path string) any {
+			return as("admin").get(path).ok().(map[string]any)["value"].([]any)[0].(map[string]any)["label"]
+		}
+		Expect(labelled("accounts/depts?search_value=b-1")).To(Equal(`{"ext":"b-1"}`))
+		Expect(labelled("accounts/roles?search_value=审计")).To(Equal(`{"ext":"a-1"}`))
+		Expect(labelled("accounts/roles?search_value=运维")).To(Equal("{}"))
+		Expect(detail(open(1), "lilei")).To(keys(Keys{"creator_info": keys(Keys{"dept_info": keys(Keys{"label": Equal("")})})}))
+	})
 })
