@@ -47,6 +47,10 @@ cluster-down: ## Take that node down, with all that it made.
 bench: build kubernetes ## Measure REST beside the raw kube-apiserver, in one table.
 	go run ./hack/bench
 
+.PHONY: bench-timers
+bench-timers: build kubernetes ## Measure how 10 000 timers fire that fall due within a minute.
+	go run ./hack/bench -timers 10000
+
 .PHONY: chaos
 chaos: build kubernetes ## Kill the manager at random while tickets go their ways, and check what became of them.
 	go run ./hack/chaos $(CHAOS)

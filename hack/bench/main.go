@@ -9,7 +9,6 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -27,14 +26,15 @@ func main() {
 	seconds := flag.Int("seconds", 5, "how long each row is measured")
 	only := flag.String("only", "", "a regular expression: which rows of the first table are measured")
 	tickets := flag.Int("tickets", 100_000, "how many tickets are loaded for the second table; 0 for none")
+	timers := flag.Int("timers", 0, "how many timers fall due within a minute; then nothing else is measured")
 	flag.Parse()
-	if err := run(time.Duration(*seconds)*time.Second, *only, *tickets); err != nil {
+	if err := run(time.Duration(*seconds)*time.Second, *only, *tickets, *timers); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(each time.Duration, only string, tickets int) error {
+func run(each time.Duration, only string, tickets, timers int) error {
 	rows, err := regexp.Compile(only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
@@ -49,6 +49,9 @@ func run(each time.Duration, only string, tickets int) error {
 		return err
 	}
 	defer func() { b.up.Stop() }()
+	if timers > 0 {
+		return b.timers(context.Background(), timers)
+	}
 	if err := b.beside(context.Background()); err != nil {
 		return err
 	}
@@ -132,19 +135,18 @@ func (b *bench) row(ctx context.Context, name string, work func(client int) func
 
 // atScale measures lists, detail, memory and the start with many tickets.
 func (b *bench) atScale(ctx context.Context, tickets int) error {
-	var ticket map[string]any
-	for try := 0; ; try++ {
-		var err error
-		if ticket, err = template(ctx, b.rest, b.raw); err == nil {
-			break
-		} else if !errors.Is(err, errNotStamped) || try == 20 {
-			return fmt.Errorf("make a typical ticket: %w", err)
-		}
+	ticket, err := b.template(ctx)
+	if err != nil {
+		return fmt.Errorf("make a typical ticket: %w", err)
 	}
 	fmt.Fprintf(os.Stderr, "loading %d tickets\n", tickets)
 	b.up.Stop()
 	begun := time.Now()
-	if err := fill(ctx, local.Data(b.folder), ticket, tickets); err != nil {
+	oldest := begun.Add(-time.Duration(tickets) * time.Minute)
+	err = fill(ctx, local.Data(b.folder), tickets, func(n int) (string, string, error) {
+		return copyOf(ticket, n, oldest.Add(time.Duration(n)*time.Minute))
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "loaded after %s; starting anew\n", time.Since(begun).Round(time.Second))

@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,13 +35,13 @@ const firstCopy = 1_000_000
 const people = 200
 
 // template is a typical ticket: 8 fields, 6 history entries.
-func template(ctx context.Context, rest *restClient, raw *rawClient) (map[string]any, error) {
-	path, err := rest.open(ctx)
+func (b *bench) template(ctx context.Context) (map[string]any, error) {
+	path, err := b.rest.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for range 5 {
-		if err := rest.Call(ctx, "PATCH", path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil); err != nil {
+		if err := b.rest.Call(ctx, "PATCH", path, map[string]any{"transition_id": 2, "suggestion": "handled"}, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -50,35 +49,45 @@ func template(ctx context.Context, rest *restClient, raw *rawClient) (map[string
 	if err != nil {
 		return nil, err
 	}
-	var list unstructured.UnstructuredList
-	list.SetGroupVersionKind(schema.GroupVersionKind{Group: "ticketflow.dev", Version: "v1alpha1", Kind: "TicketList"})
-	if err := raw.client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-		return nil, err
-	}
-	for i := range list.Items {
-		got, _, err := unstructured.NestedInt64(list.Items[i].Object, "status", "id")
-		if err == nil && got == id && list.Items[i].GetAnnotations() != nil { // stamped: nothing more will be written
-			return list.Items[i].Object, nil
-		}
-	}
-	return nil, errNotStamped
+	return b.stamped(ctx, id)
 }
 
-var errNotStamped = errors.New("the template is not stamped yet")
+// stamped is a ticket as it is once nothing more will be written.
+func (b *bench) stamped(ctx context.Context, id int64) (map[string]any, error) {
+	for range 100 {
+		list := ticketList()
+		if err := b.raw.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return nil, err
+		}
+		for i := range list.Items {
+			got, _, err := unstructured.NestedInt64(list.Items[i].Object, "status", "id")
+			if err == nil && got == id && list.Items[i].GetAnnotations() != nil {
+				return list.Items[i].Object, nil
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil, fmt.Errorf("ticket %d is not stamped as opened", id)
+}
 
-// fill puts so many copies of a ticket into etcd, which runs for this alone.
-func fill(ctx context.Context, data string, ticket map[string]any, count int) error {
+func ticketList() *unstructured.UnstructuredList {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(schema.GroupVersionKind{Group: "ticketflow.dev", Version: "v1alpha1", Kind: "TicketList"})
+	return list
+}
+
+// fill puts so many tickets into etcd, which runs for this alone.
+func fill(ctx context.Context, data string, count int, ticket func(n int) (name, value string, err error)) error {
 	stop, etcd, err := startEtcd(ctx, data)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	const batch = 100
-	begin := time.Now().Add(-time.Duration(count) * time.Minute)
 	for from := 0; from < count; from += batch {
 		var puts []clientv3.Op
 		for n := from; n < min(from+batch, count); n++ {
-			name, value, err := copyOf(ticket, n, begin.Add(time.Duration(n)*time.Minute))
+			name, value, err := ticket(n)
 			if err != nil {
 				return err
 			}
