@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -57,19 +58,43 @@ func (c *chaos) work(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
+// family opens a family. Its members are approved once all are open, so that the
+// parent does not go on before.
 func (c *chaos) family(ctx context.Context, n int, chance *rand.Rand) error {
 	size, parent := min(family, c.tickets-n*family), int64(0)
+	opened := map[string]int64{}
 	for member := range size {
 		if err := pause(ctx, time.Duration(chance.Int64N(int64(breather)))); err != nil {
 			return err
 		}
 		title := fmt.Sprintf("%d-%d", n, member)
-		var err error
-		if member == 0 && n%2 == 0 && size > 1 {
-			parent, err = c.open(ctx, title, map[string]any{"workflow_id": 2, "transition_id": 10, "title": title})
-		} else {
-			err = c.openAndApprove(ctx, title, parent)
+		body := map[string]any{"workflow_id": 1, "transition_id": 1, "title": title}
+		if parent != 0 {
+			body["parent_ticket_id"], body["parent_ticket_state_id"] = parent, 20
 		}
+		begins := member == 0 && n%2 == 0 && size > 1
+		if begins {
+			body["workflow_id"], body["transition_id"] = 2, 10
+		}
+		id, err := c.open(ctx, title, body)
+		if err != nil {
+			return err
+		}
+		if begins {
+			parent = id
+		} else {
+			opened[title] = id
+		}
+	}
+	return c.approve(ctx, opened)
+}
+
+func (c *chaos) approve(ctx context.Context, opened map[string]int64) error {
+	for _, title := range slices.Sorted(maps.Keys(opened)) {
+		err := insist(ctx, "approve-"+title, func(key string) error {
+			path := fmt.Sprintf("tickets/%d", opened[title])
+			return c.rest.Once(ctx, key, http.MethodPatch, path, map[string]any{"transition_id": 2}, nil)
+		})
 		if err != nil {
 			return err
 		}
@@ -87,20 +112,6 @@ func (c *chaos) open(ctx context.Context, key string, body map[string]any) (id i
 		return err
 	})
 	return id, err
-}
-
-func (c *chaos) openAndApprove(ctx context.Context, title string, parent int64) error {
-	body := map[string]any{"workflow_id": 1, "transition_id": 1, "title": title}
-	if parent != 0 {
-		body["parent_ticket_id"], body["parent_ticket_state_id"] = parent, 20
-	}
-	id, err := c.open(ctx, title, body)
-	if err != nil {
-		return err
-	}
-	return insist(ctx, "approve-"+title, func(key string) error {
-		return c.rest.Once(ctx, key, http.MethodPatch, fmt.Sprintf("tickets/%d", id), map[string]any{"transition_id": 2}, nil)
-	})
 }
 
 // notNow are the refusals that say that it is too early, or somebody else's turn.
