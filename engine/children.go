@@ -13,9 +13,10 @@ import (
 )
 
 // CountChildren counts the sub-tickets of one parent by the state of the parent
-// that they hang on. One that hangs on no state of the parent's does not count:
-// it is about to be refused, and there is no end to the names it may bear.
-func CountChildren(g *Graph, children []v1alpha1.Ticket) []v1alpha1.ChildrenCount {
+// that they hang on; for which of them it has gone on, the counts before say. One
+// that hangs on no state of the parent's does not count: it is about to be
+// refused, and there is no end to the names it may bear.
+func CountChildren(g *Graph, before []v1alpha1.ChildrenCount, children []v1alpha1.Ticket) []v1alpha1.ChildrenCount {
 	var counts []v1alpha1.ChildrenCount
 	for i := range children {
 		counted, ended := Standing(&children[i])
@@ -26,18 +27,31 @@ func CountChildren(g *Graph, children []v1alpha1.Ticket) []v1alpha1.ChildrenCoun
 		if _, ok := g.State(name); !ok {
 			continue
 		}
-		at := slices.IndexFunc(counts, func(c v1alpha1.ChildrenCount) bool { return c.State == name })
-		if at < 0 {
-			at = len(counts)
+		count := countOf(counts, name)
+		if count == nil {
 			counts = append(counts, v1alpha1.ChildrenCount{State: name})
+			count = &counts[len(counts)-1]
+			if known := countOf(before, name); known != nil {
+				count.GoneOnFor = known.GoneOnFor
+			}
 		}
-		counts[at].Total++
+		count.Total++
+		count.Newest = max(count.Newest, children[i].Status.ID)
 		if ended {
-			counts[at].Ended++
+			count.Ended++
 		}
 	}
 	slices.SortFunc(counts, func(a, b v1alpha1.ChildrenCount) int { return cmp.Compare(a.State, b.State) })
 	return counts
+}
+
+// countOf is the count of a state, nil if there is none.
+func countOf(counts []v1alpha1.ChildrenCount, state v1alpha1.Name) *v1alpha1.ChildrenCount {
+	at := slices.IndexFunc(counts, func(c v1alpha1.ChildrenCount) bool { return c.State == state })
+	if at < 0 {
+		return nil
+	}
+	return &counts[at]
 }
 
 // Standing says how a sub-ticket counts for its parent: whether it does, and
@@ -56,12 +70,22 @@ func refused(status *v1alpha1.TicketStatus) bool {
 }
 
 // childrenDone says that all sub-tickets of the state that the ticket is in have
-// ended, however they ended (Q23). With none yet, it waits.
+// ended, however they ended (Q23). With none yet, it waits; and where it has gone
+// on for all of them before, for more.
 func childrenDone(status *v1alpha1.TicketStatus) bool {
-	return status.Participants.Kind == v1alpha1.ParticipantsChildren &&
-		slices.ContainsFunc(status.Children, func(c v1alpha1.ChildrenCount) bool {
-			return c.State == status.State && c.Total > 0 && c.Ended == c.Total
-		})
+	count := countOf(status.Children, status.State)
+	return status.Participants.Kind == v1alpha1.ParticipantsChildren && count != nil && count.Total > 0 && count.Ended == count.Total &&
+		(count.GoneOnFor == 0 || count.Newest > count.GoneOnFor)
+}
+
+// hasLeft says that a parent waits for the sub-tickets of a state no more: it
+// has ended, or has gone on from there and not come back.
+func hasLeft(parent *v1alpha1.TicketStatus, state v1alpha1.Name) bool {
+	if parent.State == state {
+		return false
+	}
+	count := countOf(parent.Children, state)
+	return HasEnded(parent) || count != nil && count.GoneOnFor > 0
 }
 
 // childrenEnded goes on because all sub-tickets of the state have ended. Where
@@ -78,6 +102,8 @@ func (t *turn) childrenEnded() *Refusal {
 		Action: v1alpha1.HistoryChildrenEnded, Transition: chosen.Name, Outcome: chosen.Outcome, Comment: childrenComment,
 	})
 	if refusal == nil {
+		count := countOf(t.s.Status.Children, before.Status.State)
+		count.GoneOnFor = count.Newest
 		return nil
 	}
 	timer, waits := nextTimer(&before.Status)

@@ -80,6 +80,74 @@ func TestOnlyTheRobotMovesAParentAndOnlyOnce(t *testing.T) {
 	}
 }
 
+func TestAParentThatComesBackWaitsForMoreSubTickets(t *testing.T) {
+	w := newWalker(t, stuckProject).mustOpen("go", nil).at("develop", "")
+	child := func(id v1alpha1.WireID, progress v1alpha1.Progress) v1alpha1.Ticket {
+		child := v1alpha1.Ticket{Spec: v1alpha1.TicketSpec{Parent: &v1alpha1.ParentReference{Name: "project-1", State: "develop"}}}
+		child.Status.ID, child.Status.Progress, child.Status.Participants.Kind = id, progress, v1alpha1.ParticipantsNone
+		return child
+	}
+	count := func(children ...v1alpha1.Ticket) *walker {
+		w.s.Status.Children = engine.CountChildren(w.graph, w.s.Status.Children, children)
+		return w
+	}
+	nothingDue := func(why string) {
+		t.Helper()
+		if due, _ := engine.Due(w.graph, w.s, w.now); due != nil {
+			t.Errorf("%s is due %s", due.Kind, why)
+		}
+	}
+	old := child(7, v1alpha1.ProgressFinished)
+	count(old).due().at("test", "guiji,wangwu")
+	w.must("guiji", do(v1alpha1.ActionAccept)).must("guiji", take("more")).at("develop", "")
+	count(old)
+	nothingDue("for sub-tickets that it has gone on for")
+	count(old, child(0, ""))
+	nothingDue("while another is being opened")
+	count(old, child(9, v1alpha1.ProgressInProgress))
+	nothingDue("while another is under way")
+	count(old, child(9, v1alpha1.ProgressClosed)).due().at("test", "guiji,wangwu")
+	if got := w.s.Status.Children; got[0].Total != 2 || got[0].GoneOnFor != 9 {
+		t.Errorf("counted %+v", got)
+	}
+}
+
+func TestWhichStatesOfItsParentATicketMayHangOn(t *testing.T) {
+	parent := newWalker(t, stuckProject).mustOpen("go", nil).at("develop", "")
+	gone := parent.s
+	gone.Status.Children = childrenOf("develop", 1, 1)
+	gone.Status.Children[0].Newest = 7
+	gone, _ = engine.Decide(parent.graph, gone, engine.Command{Kind: engine.CommandChildrenEnded}, parent.dir, parent.now)
+	ended := gone
+	ended.Status.State, ended.Status.Progress = "end", v1alpha1.ProgressFinished
+	cases := map[string]struct {
+		parent engine.Snapshot
+		state  v1alpha1.Name
+		want   engine.Reason
+	}{
+		"the one that it is in":               {parent.s, "develop", ""},
+		"one that it has yet to come to":      {parent.s, "test", ""},
+		"none":                                {ended, "", ""},
+		"one that it has gone on from":        {gone, "develop", engine.ReasonParentElsewhere},
+		"one of a parent that has ended":      {ended, "test", engine.ReasonParentElsewhere},
+		"one that its workflow does not have": {parent.s, "nowhere", engine.ReasonParentElsewhere},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWalker(t, stuckProject)
+			w.dir.Parents = map[string]engine.ParentTicket{"it/project-1": {Snapshot: tc.parent, StateIDs: map[string]v1alpha1.WireID{"develop": 1, "test": 2}}}
+			w.parent, w.parentState = "project-1", tc.state
+			got := engine.Reason("")
+			if r := w.open("go", nil); r != nil {
+				got = r.Reason
+			}
+			if got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestAnEndedParentWaitsForNothing(t *testing.T) {
 	w := newWalker(t, stuckProject).mustOpen("go", nil)
 	w.dir.Applications["portal"] = engine.Application{Name: "portal", AllWorkflows: true, Intervene: true}

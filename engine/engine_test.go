@@ -111,7 +111,8 @@ type walker struct {
 	s     engine.Snapshot
 	n     int
 	// parent is the name of the parent ticket, if there is one.
-	parent v1alpha1.ObjectName
+	parent      v1alpha1.ObjectName
+	parentState v1alpha1.Name // that it hangs on
 }
 
 func newWalker(t testing.TB, workflow string) *walker {
@@ -127,7 +128,7 @@ func (w *walker) open(transition v1alpha1.Name, fields v1alpha1.JSONObject) *eng
 		Title: "vpn申请", Transition: transition, Fields: fields,
 	}}
 	if w.parent != "" {
-		w.s.Spec.Parent = &v1alpha1.ParentReference{Name: w.parent}
+		w.s.Spec.Parent = &v1alpha1.ParentReference{Name: w.parent, State: w.parentState}
 	}
 	next, refusal := engine.Open(w.graph, w.s, engine.Identities{ID: 17, SerialNumber: "loonflow_202605150001", Revision: "vpn-1"}, w.dir, w.now)
 	w.s = next

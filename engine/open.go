@@ -149,6 +149,9 @@ func (t *turn) hangOnParent() *Refusal {
 	if !ok {
 		return refuse(ReasonParentElsewhere, "parent_ticket_state_id: the parent ticket's workflow has no state %q", reference.State)
 	}
+	if hasLeft(&parent.Snapshot.Status, reference.State) {
+		return refuse(ReasonParentElsewhere, "parent_ticket_state_id: the parent ticket has left state %q", reference.State)
+	}
 	t.s.Status.ParentStateID = id
 	return nil
 }

@@ -353,7 +353,7 @@ states:
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWalker(t, project).mustOpen("go", nil).at("develop", "")
-			w.s.Status.Children = engine.CountChildren(w.graph, tc.children)
+			w.s.Status.Children = engine.CountChildren(w.graph, nil, tc.children)
 			if due, _ := engine.Due(w.graph, w.s, w.now); due != nil {
 				w.due()
 				if got := last(&w.s.Status); got.Actor != "loonrobot" || got.Comment != "所有子工单处理完毕，自动流转" {

@@ -550,6 +550,15 @@ type ChildrenCount struct {
 	// ended of them.
 	// +required
 	Ended int32 `json:"ended"`
+
+	// newest is the highest id among them.
+	// +optional
+	Newest WireID `json:"newest,omitempty"`
+
+	// goneOnFor is the highest id among those whose end has let the ticket go
+	// on. Should it come back to the state, it waits for newer ones.
+	// +optional
+	GoneOnFor WireID `json:"goneOnFor,omitempty"`
 }
 
 // TicketStatus is where a ticket stands. It is the ticket reconciler's alone

@@ -82,6 +82,7 @@ var chinese = map[string]string{
 	"transition %q does not lead on from the start state":                           "流转%q不从开始状态出发",
 	"parent_ticket_id: there is no such ticket beside this one":                     "parent_ticket_id: 同一空间内没有该工单",
 	"parent_ticket_state_id: the parent ticket's workflow has no state %q":          "parent_ticket_state_id: 父工单的工作流没有状态%q",
+	"parent_ticket_state_id: the parent ticket has left state %q":                   "parent_ticket_state_id: 父工单已离开状态%q",
 	"state %q takes its participants from the parent ticket, and there is none":     "状态%q的处理人取自父工单, 但没有父工单",
 	"state %q takes its participants from the parent ticket, which is gone":         "状态%q的处理人取自父工单, 但父工单已不存在",
 	"there is no application %q":                                                    "没有应用%q",

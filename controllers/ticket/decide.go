@@ -44,7 +44,7 @@ type verdict struct {
 func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket, children []v1alpha1.Ticket) verdict {
 	now := r.Clock.Now()
 	v := verdict{Snapshot: snapshot(t)}
-	v.Status.Children = engine.CountChildren(graph, children)
+	v.Status.Children = engine.CountChildren(graph, t.Status.Children, children)
 	if action := pending(t); action != nil {
 		v.Snapshot = r.apply(graph, v.Snapshot, action, r.failures.tooMany(t.UID), now)
 	}

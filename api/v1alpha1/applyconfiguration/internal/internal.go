@@ -123,6 +123,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: ended
       type:
         scalar: numeric
+    - name: goneOnFor
+      type:
+        namedType: dev.ticketflow.ticketflow.api.v1alpha1.WireID
+    - name: newest
+      type:
+        namedType: dev.ticketflow.ticketflow.api.v1alpha1.WireID
     - name: state
       type:
         namedType: dev.ticketflow.ticketflow.api.v1alpha1.Name

@@ -20,6 +20,11 @@ type ChildrenCountApplyConfiguration struct {
 	Total *int32 `json:"total,omitempty"`
 	// ended of them.
 	Ended *int32 `json:"ended,omitempty"`
+	// newest is the highest id among them.
+	Newest *apiv1alpha1.WireID `json:"newest,omitempty"`
+	// goneOnFor is the highest id among those whose end has let the ticket go
+	// on. Should it come back to the state, it waits for newer ones.
+	GoneOnFor *apiv1alpha1.WireID `json:"goneOnFor,omitempty"`
 }
 
 // ChildrenCountApplyConfiguration constructs a declarative configuration of the ChildrenCount type for use with
@@ -49,5 +54,21 @@ func (b *ChildrenCountApplyConfiguration) WithTotal(value int32) *ChildrenCountA
 // If called multiple times, the Ended field is set to the value of the last call.
 func (b *ChildrenCountApplyConfiguration) WithEnded(value int32) *ChildrenCountApplyConfiguration {
 	b.Ended = &value
+	return b
+}
+
+// WithNewest sets the Newest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Newest field is set to the value of the last call.
+func (b *ChildrenCountApplyConfiguration) WithNewest(value apiv1alpha1.WireID) *ChildrenCountApplyConfiguration {
+	b.Newest = &value
+	return b
+}
+
+// WithGoneOnFor sets the GoneOnFor field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the GoneOnFor field is set to the value of the last call.
+func (b *ChildrenCountApplyConfiguration) WithGoneOnFor(value apiv1alpha1.WireID) *ChildrenCountApplyConfiguration {
+	b.GoneOnFor = &value
 	return b
 }
