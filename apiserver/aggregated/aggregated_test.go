@@ -6,6 +6,7 @@ package aggregated_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -85,10 +86,15 @@ var _ = Describe("a ticket by name", func() {
 
 var _ = Describe("the roles that ship", func() {
 	It("allow all that is served", func(ctx SpecContext) {
-		for role, resource := range map[string]string{"ticketflow-requester": "tickets", "ticketflow-admin": "tickets", "ticketflow-by-id": "ticketids"} {
-			Expect(rulesOf(role)).To(ContainElement(rbacv1.PolicyRule{
-				APIGroups: []string{"rest.ticketflow.dev"}, Resources: servedUnder(resource), Verbs: []string{"get"},
-			}), role)
+		for _, role := range []struct{ name, resource string }{
+			{"ticketflow-admin", "tickets"}, {"ticketflow-by-id", "ticketids"},
+		} {
+			for verb, resources := range servedUnder(role.resource) {
+				Expect(allowed(rulesOf(role.name), verb)).To(ContainElements(resources), "%s: %s", role.name, verb)
+			}
+		}
+		for verb, resources := range servedUnder("tickets") {
+			Expect(resources).To(ContainElements(allowed(rulesOf("ticketflow-requester"), verb)), "what a requester may is there")
 		}
 	})
 
@@ -128,17 +134,30 @@ func rulesOf(name string) []rbacv1.PolicyRule {
 	}
 }
 
-// servedUnder are a resource and its parts, in the order of their discovery.
-func servedUnder(resource string) []string {
+// servedUnder are a resource and its parts, by the one verb that each has.
+func servedUnder(resource string) map[string][]string {
 	GinkgoHelper()
 	client := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei"))
 	list, err := client.ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
 	Expect(err).NotTo(HaveOccurred())
-	var out []string
+	out := map[string][]string{}
 	for _, each := range list.APIResources {
 		if whole, _, _ := strings.Cut(each.Name, "/"); whole == resource {
-			Expect(each.Verbs).To(ConsistOf("get"), each.Name)
-			out = append(out, each.Name)
+			for _, verb := range each.Verbs {
+				Expect(verb).To(BeElementOf("get", "create"), "%s: watch and delete would have namespaces wait for it", each.Name)
+				out[verb] = append(out[verb], each.Name)
+			}
+		}
+	}
+	Expect(out).To(HaveKey("get"))
+	return out
+}
+
+// allowed are the resources that rules allow a verb on.
+func allowed(rules []rbacv1.PolicyRule, verb string) (out []string) {
+	for _, rule := range rules {
+		if slices.Contains(rule.APIGroups, aggregated.GroupVersion.Group) && slices.Contains(rule.Verbs, verb) {
+			out = append(out, rule.Resources...)
 		}
 	}
 	return out

@@ -36,7 +36,7 @@ var _ = Describe("Who comes past kube-apiserver", func() {
 			"without a certificate": {Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}},
 		}
 		// A user's certificate is one that kube-apiserver's own proxy does not have.
-		config, err := restclient.HTTPClientFor(configOf("without-rights"))
+		config, err := restclient.HTTPClientFor(direct("without-rights"))
 		Expect(err).NotTo(HaveOccurred())
 		strangers["with another's certificate"] = config
 		for who, client := range strangers {

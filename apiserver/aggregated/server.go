@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
 
+	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	wire "ticketflow.dev/ticketflow/apiserver/rest"
 )
@@ -40,6 +42,8 @@ type Options struct {
 	Backend *backend.Backend
 	// Renderer writes them.
 	Renderer *wire.Renderer
+	// Log has one line for every request.
+	Log logr.Logger
 	// ShutdownDelay is how long requests are taken on after the end was asked for.
 	ShutdownDelay time.Duration
 }
@@ -61,7 +65,9 @@ func newServer(o Options) (*genericapiserver.GenericAPIServer, error) {
 	config.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
 	config.ShutdownDelayDuration = o.ShutdownDelay
 	config.AddReadyzChecks(healthz.NamedCheck("tickets", func(*http.Request) error { return o.Backend.Ready() }))
+	config.MaxRequestBodyBytes = auth.MaxBody
 	describe(config)
+	record(config, o.Log)
 
 	serving := genericoptions.NewSecureServingOptions().WithLoopback()
 	serving.BindAddress, serving.BindPort = net.ParseIP(o.BindAddress), o.Port
@@ -95,13 +101,18 @@ func newServer(o Options) (*genericapiserver.GenericAPIServer, error) {
 }
 
 // storages are what is served: tickets by name in their namespace, and by wire
-// id, each with the reads that /api/v1.0 has.
+// id, each with what /api/v1.0 reads and does.
 func storages(r *reader) map[string]rest.Storage {
 	out := map[string]rest.Storage{}
 	for _, v := range views {
 		out[join("tickets", v.name)] = &byName{reader: r, view: v}
 		out[join("ticketids", v.name)] = &byID{reader: r, view: v}
 	}
+	for _, d := range deeds {
+		out[join("tickets", d.name)] = &doByName{reader: r, deed: d}
+		out[join("ticketids", d.name)] = &doByID{reader: r, deed: d}
+	}
+	out["tickets"] = &tickets{byName{reader: r, view: views[0]}}
 	return out
 }
 

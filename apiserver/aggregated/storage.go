@@ -112,10 +112,10 @@ func rawTicket(t *v1alpha1.Ticket) *authorizationv1.ResourceAttributes {
 	}
 }
 
-// servedTicket is the right to a view of a ticket by its name.
-func servedTicket(t *v1alpha1.Ticket, v view) *authorizationv1.ResourceAttributes {
+// servedTicket is the right to a view of a ticket, or to a deed, by its name.
+func servedTicket(t *v1alpha1.Ticket, subresource, verb string) *authorizationv1.ResourceAttributes {
 	return &authorizationv1.ResourceAttributes{
-		Group: GroupVersion.Group, Resource: "tickets", Subresource: v.name, Verb: "get", Namespace: t.Namespace, Name: t.Name,
+		Group: GroupVersion.Group, Resource: "tickets", Subresource: subresource, Verb: verb, Namespace: t.Namespace, Name: t.Name,
 	}
 }
 
@@ -222,11 +222,24 @@ func (*byID) ConvertToTable(_ context.Context, object, _ runtime.Object) (*metav
 
 // Get answers one.
 func (s *byID) Get(ctx context.Context, id string, _ *metav1.GetOptions) (runtime.Object, error) {
+	t, err := s.find(ctx, id, s.view.name, "get")
+	if err != nil {
+		return nil, err
+	}
+	value, err := s.read(ctx, t, s.view, hidden(id))
+	if err != nil {
+		return nil, err
+	}
+	return ticketID(t, id, value), nil
+}
+
+// find finds a ticket by its id for who has the right to it in its namespace.
+func (r *reader) find(ctx context.Context, id, subresource, verb string) (*v1alpha1.Ticket, error) {
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
 		return nil, apierrors.NewNotFound(ticketIDsResource, id)
 	}
-	t, ok := s.backend.TicketByID(v1alpha1.WireID(number))
+	t, ok := r.backend.TicketByID(v1alpha1.WireID(number))
 	if !ok {
 		return nil, apierrors.NewNotFound(ticketIDsResource, id)
 	}
@@ -234,19 +247,20 @@ func (s *byID) Get(ctx context.Context, id string, _ *metav1.GetOptions) (runtim
 	if !ok {
 		return nil, apierrors.NewUnauthorized("nobody is logged in")
 	}
-	refuse := func(who user.Info) error {
+	return t, r.mustBeAllowed(ctx, who, servedTicket(t, subresource, verb), hidden(id))
+}
+
+// hidden refuses a ticket of which nothing but the id may be told.
+func hidden(id string) refusal {
+	return func(who user.Info) error {
 		return apierrors.NewForbidden(ticketIDsResource, id, fmt.Errorf("%s may not look at it", who.GetName()))
 	}
-	if err := s.mustBeAllowed(ctx, who, servedTicket(t, s.view), refuse); err != nil {
-		return nil, err
-	}
-	value, err := s.read(ctx, t, s.view, refuse)
-	if err != nil {
-		return nil, err
-	}
+}
+
+func ticketID(t *v1alpha1.Ticket, id string, value v1alpha1.JSONObject) *TicketID {
 	out := &TicketID{ObjectMeta: meta(t), Ticket: TicketReference{Namespace: t.Namespace, Name: t.Name}, Value: value}
 	out.Name, out.Namespace = id, ""
-	return out, nil
+	return out
 }
 
 // table is a ticket in one row.

@@ -8,9 +8,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -19,7 +22,6 @@ import (
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/discovery"
 	restclient "k8s.io/client-go/rest"
-	"k8s.io/client-go/util/cert"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -52,6 +54,26 @@ func TestAggregated(t *testing.T) {
 	RunSpecs(t, "aggregated")
 }
 
+// lines are what the log has.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+var audited lines
+
+func (l *lines) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, line)
+}
+
+func (l *lines) seen() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
+}
+
 // The suite runs a manager and the aggregated API, which asks a real
 // kube-apiserver who a caller is and what one may.
 var _ = BeforeSuite(func() {
@@ -59,15 +81,21 @@ var _ = BeforeSuite(func() {
 	SetDefaultEventuallyTimeout(testenv.Timeout)
 	SetDefaultEventuallyPollingInterval(testenv.Interval)
 	var err error
-	environment, err = testenv.Start()
+	keys := makeKeys()
+	environment, err = testenv.Start(keys.aggregate)
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
 	var ctx context.Context
 	ctx, stop = context.WithCancel(context.Background())
 	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}},
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "it"}})
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "it"}}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: desk}})
 	create(ctx, fixtures.People()...)
+	create(ctx, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "boss"}, Spec: v1alpha1.UserSpec{Administrator: true}})
+	create(ctx, &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Name: "narrow"}, Spec: v1alpha1.ApplicationSpec{
+		TokenSecretRef: v1alpha1.NamespacedSecretKeyRef{Namespace: fixtures.SystemNamespace, Name: "narrow", Key: "token"},
+		Workflows:      &v1alpha1.WorkflowScope{Names: []string{"it/vpn"}},
+	}})
 	create(ctx, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "meimei"}, Spec: v1alpha1.UserSpec{Identities: []string{"oidc:meimei"}}})
 
 	options := manager.NewOptions()
@@ -83,13 +111,15 @@ var _ = BeforeSuite(func() {
 	go func() { ended <- mgr.Start(ctx) }()
 	go func() { ended <- b.Start(ctx) }()
 	Eventually(b.Synced()).Should(BeClosed())
+	create(ctx, workflow(desk, "open-vpn", v1alpha1.VisibilityEveryone))
 	private, public = openTicket(ctx, "vpn", v1alpha1.VisibilityRelated), openTicket(ctx, "open-vpn", v1alpha1.VisibilityEveryone)
 	for _, t := range []*v1alpha1.Ticket{private, public} {
 		Eventually(func() bool { _, ok := b.TicketByID(t.Status.ID); return ok }).Should(BeTrue())
 	}
 	port = freePort()
-	served := serving(b) // here, since envtest's users are not made by two at a time
+	served := serving(b, keys) // here, since envtest's users are not made by two at a time
 	go func() { ended <- aggregated.Run(ctx, served) }()
+	register(ctx, keys)
 	Eventually(func() error {
 		_, err := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei")).ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
 		return err
@@ -104,7 +134,7 @@ var _ = AfterSuite(func() {
 	Expect(environment.Stop()).To(Succeed())
 })
 
-func serving(b *backend.Backend) aggregated.Options {
+func serving(b *backend.Backend, keys keys) aggregated.Options {
 	folder := GinkgoT().TempDir()
 	kubeconfig := filepath.Join(folder, "kubeconfig")
 	admin, err := environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
@@ -114,13 +144,11 @@ func serving(b *backend.Backend) aggregated.Options {
 	Expect(os.WriteFile(kubeconfig, data, 0o600)).To(Succeed())
 	api := rest.New(b, auth.NewSignature(b.Directory(), k8s, fixtures.SystemNamespace, clock.RealClock{}),
 		rest.Options{Location: time.UTC, Log: klog.Background(), MaxInFlight: 10})
-	certificate, key, err := cert.GenerateSelfSignedCertKey("localhost", nil, nil)
-	Expect(err).NotTo(HaveOccurred())
-	served, err := dynamiccertificates.NewStaticCertKeyContent("test", certificate, key)
+	served, err := dynamiccertificates.NewStaticCertKeyContent("test", keys.serving.Certificate, keys.serving.Key)
 	Expect(err).NotTo(HaveOccurred())
 	return aggregated.Options{
 		BindAddress: "127.0.0.1", Port: port, Kubeconfig: kubeconfig, Config: environment.Config, Backend: b, Renderer: api.Renderer(),
-		Certificate: served,
+		Certificate: served, Log: funcr.New(func(_, line string) { audited.add(line) }, funcr.Options{}),
 	}
 }
 
@@ -138,10 +166,14 @@ func create(ctx context.Context, objects ...client.Object) {
 	}
 }
 
-func openTicket(ctx context.Context, name string, visibility v1alpha1.Visibility) *v1alpha1.Ticket {
-	w := fixtures.Workflow("it")
+func workflow(namespace, name string, visibility v1alpha1.Visibility) *v1alpha1.Workflow {
+	w := fixtures.Workflow(namespace)
 	w.Name, w.Spec.Visibility = name, visibility
-	create(ctx, w)
+	return w
+}
+
+func openTicket(ctx context.Context, name string, visibility v1alpha1.Visibility) *v1alpha1.Ticket {
+	create(ctx, workflow("it", name, visibility))
 	t := fixtures.Ticket("it", "ticket-on-"+name)
 	t.Spec.WorkflowRef.Name = v1alpha1.ObjectName(name)
 	create(ctx, t)
@@ -152,13 +184,17 @@ func openTicket(ctx context.Context, name string, visibility v1alpha1.Visibility
 	return t
 }
 
-// configOf is how a user reaches the aggregated API: with the certificate that
-// the control plane knows.
+// configOf is how a user reaches the aggregated API: through kube-apiserver.
 func configOf(user string, groups ...string) *restclient.Config {
 	GinkgoHelper()
 	added, err := environment.AddUser(envtest.User{Name: user, Groups: groups}, nil)
 	Expect(err).NotTo(HaveOccurred())
-	config := restclient.CopyConfig(added.Config())
+	return added.Config()
+}
+
+// direct is how a user reaches it without kube-apiserver's knowing.
+func direct(user string) *restclient.Config {
+	config := configOf(user)
 	config.Host = "https://" + net.JoinHostPort("127.0.0.1", itoa(int64(port)))
 	config.CAData, config.Insecure = nil, true
 	return config

@@ -86,7 +86,7 @@ func Run(ctx context.Context, o *Options) error {
 			}
 			return aggregated.Run(served, aggregated.Options{
 				BindAddress: o.SecureBindAddress, Port: o.SecurePort, Certificate: provider,
-				Kubeconfig: o.Kubeconfig, Config: config, Backend: b, Renderer: api.Renderer(), ShutdownDelay: o.ShutdownDelay,
+				Kubeconfig: o.Kubeconfig, Config: config, Backend: b, Renderer: api.Renderer(), ShutdownDelay: o.ShutdownDelay, Log: ctrl.Log.WithName("aggregated"),
 			})
 		})
 	}

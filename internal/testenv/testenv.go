@@ -25,14 +25,18 @@ const (
 )
 
 // Start starts a control plane. The binaries are those of KUBEBUILDER_ASSETS,
-// or those that `make kubernetes` built into bin/kubernetes. The caller stops it.
-func Start() (*envtest.Environment, error) {
+// or those that `make kubernetes` built into bin/kubernetes. What it is to have
+// besides is set before it starts. The caller stops it.
+func Start(configure ...func(*envtest.Environment)) (*envtest.Environment, error) {
 	environment := &envtest.Environment{
 		CRDDirectoryPaths:     []string{Path("config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		environment.BinaryAssetsDirectory = Path("bin", "kubernetes")
+	}
+	for _, each := range configure {
+		each(environment)
 	}
 	_, err := environment.Start()
 	return environment, err

@@ -1,0 +1,208 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregated
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/engine"
+)
+
+// caller is who asks for something, on what namespace's workflow and under
+// which path: the user that the Kubernetes user is, or an actor whom the
+// Kubernetes user may speak for.
+func (r *reader) caller(ctx context.Context, b OnBehalf, namespace, workflow, under string) (backend.Caller, error) {
+	who, ok := request.UserFrom(ctx)
+	if !ok {
+		return backend.Caller{}, apierrors.NewUnauthorized("nobody is logged in")
+	}
+	c := backend.Caller{Kubernetes: who, IdempotencyKey: b.IdempotencyKey, Method: http.MethodPost, Path: under}
+	if b.Actor != "" || b.Application != "" {
+		return r.onBehalf(ctx, c, b, namespace, workflow)
+	}
+	person, known := r.backend.Directory().UserOf(who.GetName())
+	if !known {
+		return c, backend.Failf(engine.ReasonUnknownUser, "the Kubernetes user %q is no user: users.ticketflow.dev has neither the name nor lists it among the identities", who.GetName())
+	}
+	c.User = person.Name
+	if refusal := engine.SpeaksFor(c.User, c.By(), r.backend.Directory()); refusal != nil {
+		return c, refusal
+	}
+	return c, nil
+}
+
+func (r *reader) onBehalf(ctx context.Context, c backend.Caller, b OnBehalf, namespace, workflow string) (backend.Caller, error) {
+	if b.Actor == "" || b.Application == "" {
+		return c, backend.Failf(engine.ReasonBadParameter, "actor and application belong together")
+	}
+	resource := v1alpha1.SchemeGroupVersion.WithResource("actors").GroupResource()
+	right := &authorizationv1.ResourceAttributes{Group: resource.Group, Resource: resource.Resource, Verb: "act-as", Name: b.Actor}
+	refuse := func(who user.Info) error {
+		return apierrors.NewForbidden(resource, b.Actor, fmt.Errorf("%s may not act as this user", who.GetName()))
+	}
+	if err := r.mustBeAllowed(ctx, c.Kubernetes, right, refuse); err != nil {
+		return c, err
+	}
+	application, ok := r.backend.Directory().ApplicationObject(b.Application)
+	if !ok {
+		return c, backend.Failf(engine.ReasonUnknownApplication, "there is no application %q", b.Application)
+	}
+	c.App, c.AppName, c.User = application, b.Application, b.Actor
+	if known, _ := r.backend.Directory().Application(b.Application); !known.MayUse(namespace, workflow) {
+		return c, backend.Failf(engine.ReasonUnknownApplication, "the application %q is not for this workflow", b.Application)
+	}
+	if refusal := engine.SpeaksFor(c.User, c.By(), r.backend.Directory()); refusal != nil {
+		return c, refusal
+	}
+	return c, nil
+}
+
+// do does a deed on a ticket and answers the ticket after it, and who did it.
+func (r *reader) do(ctx context.Context, t *v1alpha1.Ticket, d deed, object runtime.Object, options *metav1.CreateOptions) (*v1alpha1.Ticket, string, error) {
+	asked, ok := object.(*Action)
+	if !ok {
+		return nil, "", apierrors.NewBadRequest("the body is not an Action")
+	}
+	if err := noDryRun(options); err != nil {
+		return nil, "", err
+	}
+	action, failure := d.read(asked)
+	if failure != nil {
+		return nil, "", failure
+	}
+	c, err := r.caller(ctx, asked.OnBehalf, t.Namespace, string(t.Spec.WorkflowRef.Name), path.Join(t.Namespace, t.Name, d.name))
+	if err != nil {
+		return nil, "", err
+	}
+	note(ctx, c)
+	after, err := r.backend.Act(ctx, c, t, action)
+	return after, c.User, err
+}
+
+// noDryRun refuses what would be promised and not kept.
+func noDryRun(options *metav1.CreateOptions) error {
+	if options != nil && len(options.DryRun) > 0 {
+		return apierrors.NewBadRequest("there is no dry run of what is done with tickets")
+	}
+	return nil
+}
+
+// shown is a ticket after something was done with it, for who did it.
+func (r *reader) shown(ctx context.Context, t *v1alpha1.Ticket, name string) (v1alpha1.JSONObject, error) {
+	graph, err := r.backend.Graph(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if !engine.CanView(graph, backend.Snapshot(t), name, r.backend.Directory()) {
+		return nil, nil // it was done; what the ticket holds is not for this user
+	}
+	value, err := views[0].render(ctx, r.render, t, graph, name)
+	if err != nil {
+		return nil, err
+	}
+	return plain(value)
+}
+
+// answered makes an error what a client of a resource is answered.
+func answered(ctx context.Context, resource rest.Storage, err error, name string) error {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return err
+	}
+	if _, byID := resource.(*doByID); byID {
+		return problem(ctx, ticketIDsResource, name, err)
+	}
+	return problem(ctx, ticketsResource, name, err)
+}
+
+// doByName serves a deed on tickets in their namespace.
+type doByName struct {
+	*reader
+	deed deed
+}
+
+// doByID serves a deed on tickets by wire id.
+type doByID struct {
+	*reader
+	deed deed
+}
+
+var (
+	_ rest.NamedCreater = &doByName{}
+	_ rest.Scoper       = &doByName{}
+	_ rest.NamedCreater = &doByID{}
+	_ rest.Scoper       = &doByID{}
+)
+
+// New is an empty object of the kind that is read.
+func (*doByName) New() runtime.Object { return &Action{} }
+
+// New is an empty object of the kind that is read.
+func (*doByID) New() runtime.Object { return &Action{} }
+
+// Destroy has nothing to release.
+func (*doByName) Destroy() {}
+
+// Destroy has nothing to release.
+func (*doByID) Destroy() {}
+
+// NamespaceScoped is true: tickets live in namespaces.
+func (*doByName) NamespaceScoped() bool { return true }
+
+// NamespaceScoped is false: an id is unique across the cluster.
+func (*doByID) NamespaceScoped() bool { return false }
+
+// Create does the deed.
+func (s *doByName) Create(ctx context.Context, name string, object runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
+	if err := validate(ctx, object); err != nil {
+		return nil, err
+	}
+	t, ok := s.backend.Ticket(ctx, request.NamespaceValue(ctx), name)
+	if !ok || t.Status.ID == 0 {
+		return nil, apierrors.NewNotFound(ticketsResource, name)
+	}
+	after, who, err := s.do(ctx, t, s.deed, object, options)
+	if err != nil {
+		return nil, answered(ctx, s, err, name)
+	}
+	value, err := s.shown(ctx, after, who)
+	if err != nil {
+		return nil, answered(ctx, s, err, name)
+	}
+	return &Ticket{ObjectMeta: meta(after), Value: value}, nil
+}
+
+// Create does the deed.
+func (s *doByID) Create(ctx context.Context, id string, object runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
+	if err := validate(ctx, object); err != nil {
+		return nil, err
+	}
+	t, err := s.find(ctx, id, s.deed.name, "create")
+	if err != nil {
+		return nil, err
+	}
+	after, who, err := s.do(ctx, t, s.deed, object, options)
+	if err != nil {
+		return nil, answered(ctx, s, err, id)
+	}
+	value, err := s.shown(ctx, after, who)
+	if err != nil {
+		return nil, answered(ctx, s, err, id)
+	}
+	return ticketID(after, id, value), nil
+}
