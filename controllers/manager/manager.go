@@ -51,6 +51,11 @@ import (
 
 const (
 	leaderElectionID = "ticketflow-manager"
+	// A leader that is killed is missed when its lease has not been renewed for
+	// leaseDuration, as seen by others who look every one to two retryPeriods:
+	// after 16 seconds at the latest, where the defaults take up to 24. One that
+	// cannot renew for renewDeadline ends itself before that.
+	leaseDuration, renewDeadline, retryPeriod = 10 * time.Second, 7 * time.Second, 1500 * time.Millisecond
 	// shutdownTime is how long controllers have to finish what they are at.
 	shutdownTime = 10 * time.Second
 )
@@ -125,13 +130,17 @@ func managerOptions(o *Options) (ctrl.Options, error) {
 		Client: client.Options{Cache: &client.CacheOptions{
 			DisableFor: []client.Object{&corev1.ConfigMap{}, &corev1.Secret{}, &v1alpha1.TicketRecord{}},
 		}},
-		Controller:                    config.Controller{SkipNameValidation: ptr.To(true)},
+		// One that does not lead has seen everything by the time that it does.
+		Controller:                    config.Controller{SkipNameValidation: ptr.To(true), EnableWarmup: ptr.To(true)},
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsBindAddress},
 		HealthProbeBindAddress:        o.HealthProbeBindAddress,
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       o.SystemNamespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 ptr.To(leaseDuration),
+		RenewDeadline:                 ptr.To(renewDeadline),
+		RetryPeriod:                   ptr.To(retryPeriod),
 		GracefulShutdownTimeout:       ptr.To(shutdownTime),
 	}, nil
 }
