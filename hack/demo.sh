@@ -57,6 +57,8 @@ expect "claim" '"data":true' "$(call guiji POST "tickets/$ticket/accept")"
 expect "work" '"code":0' "$(call guiji PATCH "tickets/$ticket" '{"transition_id": 5, "suggestion": "处理完成"}')"
 until_in 5
 expect "the script's word" "granted by ticket $ticket" "$(call lilei GET "tickets/$ticket/flowlogs")"
+expect "what the creator may do" "You (lilei) may:" "$(bin/kubectl-ticket show "$ticket" --namespace it --as lilei)"
+expect "nothing for the leader" "Nothing waits for you" "$(bin/kubectl-ticket list --namespace it --as zhangsan --todo 2>&1)"
 expect "confirm" '"code":0' "$(call lilei PATCH "tickets/$ticket" '{"transition_id": 7, "suggestion": "已经生效"}')"
 expect "ended" '"act_state_id":4' "$(call lilei GET "tickets/$ticket")"
 table=$(bin/kubernetes/kubectl get tickets --namespace it)

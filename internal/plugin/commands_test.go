@@ -210,7 +210,7 @@ var _ = Describe("show", func() {
 	It("names what I may do as commands that work from where I am", func(ctx SpecContext) {
 		o := newOffice(ctx)
 		t := o.open(ctx)
-		Expect(o.zhangsan.does(ctx, "show", t.Name)).To(ContainSubstring(fmt.Sprintf("kubectl ticket do %s -n %s approve", t.Name, o.namespace)))
+		Expect(o.zhangsan.does(ctx, "show", t.Name)).To(ContainSubstring(fmt.Sprintf("kubectl ticket do %s approve -n %s", t.Name, o.namespace)))
 		Expect(o.lilei.does(ctx, "show", t.Name)).To(ContainSubstring(fmt.Sprintf("kubectl ticket retreat %s -n %s", t.Name, o.namespace)))
 	})
 
@@ -274,7 +274,7 @@ var _ = Describe("a transition", func() {
 		})
 		t := o.open(ctx)
 		Expect(o.zhangsan.fails(ctx, plugin.ExitFailed, "approve", t.Name)).To(Equal(fmt.Sprintf(
-			"error: several transitions of state lead would do: approve, wave-through (放行)\nSay which: kubectl ticket do %s -n %s TRANSITION\n", t.Name, o.namespace)))
+			"error: several transitions of state lead would do: approve, wave-through (放行)\nSay which: kubectl ticket do %s TRANSITION -n %s\n", t.Name, o.namespace)))
 		Expect(o.zhangsan.fails(ctx, plugin.ExitFailed, "do", t.Name, "nope")).To(Equal(
 			"error: no transition \"nope\" leads on from state lead\nThere are: approve, reject, wave-through (放行).\n"))
 		o.zhangsan.does(ctx, "do", t.Name, "放行")

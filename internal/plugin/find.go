@@ -142,11 +142,14 @@ func (c *cluster) notOpened(t *v1alpha1.Ticket) error {
 }
 
 // handle is how a ticket is named to commands, from where the caller is.
-func (c *cluster) handle(t *v1alpha1.Ticket) string {
+func (c *cluster) handle(t *v1alpha1.Ticket) string { return t.Name + c.where(t) }
+
+// where is the flag that a command about a ticket needs, if it needs one.
+func (c *cluster) where(t *v1alpha1.Ticket) string {
 	if t.Namespace == c.namespace && !c.chosen {
-		return t.Name
+		return ""
 	}
-	return t.Name + " -n " + t.Namespace
+	return " -n " + t.Namespace
 }
 
 // records are the blocks of a ticket's older history, oldest first.

@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options, arguments []string) int {
 	root := newRoot(&session{
 		flags: genericclioptions.NewConfigFlags(true), IOStreams: o.IOStreams, clock: o.Clock, zone: o.Zone, terminal: o.Terminal,
 	})
-	root.SetArgs(arguments)
+	root.SetArgs(append([]string{}, arguments...)) // cobra takes the process's own where there are none
 	root.SetIn(o.In)
 	root.SetOut(o.Out)
 	root.SetErr(o.ErrOut)

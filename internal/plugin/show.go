@@ -58,7 +58,7 @@ func showCommand(s *session) *cobra.Command {
 // portrait is all that show tells of a ticket.
 type portrait struct {
 	ticket  *v1alpha1.Ticket
-	handle  string
+	where   string
 	history []v1alpha1.HistoryEntry
 	// graph is nil where it cannot be read; graphError says why.
 	graph      *engine.Graph
@@ -71,7 +71,7 @@ type portrait struct {
 // portray gathers it. What cannot be read for want of a right is left out where
 // the rest still makes sense.
 func (c *cluster) portray(ctx context.Context, t *v1alpha1.Ticket) (*portrait, error) {
-	p := &portrait{ticket: t, handle: c.handle(t)}
+	p := &portrait{ticket: t, where: c.where(t)}
 	records, err := c.records(ctx, t)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (p *portrait) head() [][]string {
 		add("Sub-tickets:", "%d of %d in state %s have ended", children.Ended, children.Total, children.State)
 	}
 	if status.LastRunFailed && !engine.HasEnded(status) {
-		add("Trouble:", "the last run failed; kubectl ticket retry %s runs it again", p.handle)
+		add("Trouble:", "the last run failed; %s runs it again", p.call("retry"))
 	}
 	for _, kind := range []string{v1alpha1.ConditionOpened, v1alpha1.ConditionReady} {
 		if c := meta.FindStatusCondition(status.Conditions, kind); c != nil && c.Status == metav1.ConditionFalse {
@@ -198,7 +198,7 @@ func (p *portrait) options(out *text) {
 	rows := mapped(offered, p.option)
 	for _, other := range others {
 		if p.who.might(p.graph, p.ticket, other.kind, p.now.Now()) {
-			rows = append(rows, []string{fmt.Sprintf("kubectl ticket %s %s%s", other.command, p.handle, other.arguments), other.means})
+			rows = append(rows, []string{p.call(other.command, other.arguments...), other.means})
 		}
 	}
 	if len(offered) == 0 {
@@ -212,30 +212,36 @@ func (p *portrait) options(out *text) {
 
 // others is what can be done with a ticket besides going on with it.
 var others = []struct {
-	kind                      v1alpha1.ActionType
-	command, arguments, means string
+	kind           v1alpha1.ActionType
+	command, means string
+	arguments      []string
 }{
-	{v1alpha1.ActionDeliver, "deliver", " USER", "hand it to somebody else"},
-	{v1alpha1.ActionAddSigner, "add-node", " USER", "ask somebody to look at it first"},
-	{v1alpha1.ActionRetryScript, "retry", "", "run what failed again"},
-	{v1alpha1.ActionRetreat, "retreat", "", "take it back"},
-	{v1alpha1.ActionComment, "comment", " TEXT", "add a comment to its history"},
-	{v1alpha1.ActionClose, "close", "", "end it by force"},
+	{v1alpha1.ActionDeliver, "deliver", "hand it to somebody else", []string{"USER"}},
+	{v1alpha1.ActionAddSigner, "add-node", "ask somebody to look at it first", []string{"USER"}},
+	{v1alpha1.ActionRetryScript, "retry", "run what failed again", nil},
+	{v1alpha1.ActionRetreat, "retreat", "take it back", nil},
+	{v1alpha1.ActionComment, "comment", "add a comment to its history", []string{"TEXT"}},
+	{v1alpha1.ActionClose, "close", "end it by force", nil},
+}
+
+// call is a command about the ticket, from where the caller is.
+func (p *portrait) call(command string, arguments ...string) string {
+	return strings.Join(append([]string{"kubectl ticket", command, p.ticket.Name}, arguments...), " ") + p.where
 }
 
 func (p *portrait) option(option engine.Option) []string {
 	switch option.Kind {
 	case engine.OptionAccept:
-		return []string{"kubectl ticket accept " + p.handle, "claim it, since it waits for several people"}
+		return []string{p.call("accept"), "claim it, since it waits for several people"}
 	case engine.OptionEndAddSigner:
-		return []string{"kubectl ticket end-add-node " + p.handle, "give it back to who asked you"}
+		return []string{p.call("end-add-node"), "give it back to who asked you"}
 	}
 	t := option.Transition
 	means := ""
 	if t.DisplayName != "" && t.DisplayName != string(t.Name) {
 		means = t.DisplayName + ", "
 	}
-	return []string{fmt.Sprintf("kubectl ticket do %s %s", p.handle, t.Name), means + leadsTo(t)}
+	return []string{p.call("do", string(t.Name)), means + leadsTo(t)}
 }
 
 // leadsTo says where a transition leads.

@@ -117,7 +117,7 @@ func (s *story) told(user v1alpha1.UserName, change ...func(*portrait)) string {
 	ticket := &v1alpha1.Ticket{Spec: s.snapshot.Spec, Status: s.snapshot.Status}
 	ticket.Namespace, ticket.Name, ticket.UID = s.snapshot.Namespace, s.snapshot.Name, "1"
 	p := &portrait{
-		ticket: ticket, handle: ticket.Name, history: ticket.Status.History, graph: s.graph,
+		ticket: ticket, history: ticket.Status.History, graph: s.graph,
 		who: self{person: person{kubernetes: string(user), name: user}},
 		now: testingclock.NewFakePassiveClock(s.clock.Now().Add(time.Minute)), zone: time.FixedZone("", 8*60*60),
 	}

@@ -60,10 +60,10 @@ func byOutcome(outcome v1alpha1.Outcome, does string) func(context.Context, *act
 				return fitting[0], nil
 			case len(fitting) > 1:
 				return nil, advise(fmt.Errorf("several transitions of state %s would do: %s", state.Name, names(fitting)),
-					"Say which: kubectl ticket do %s TRANSITION", a.cluster.handle(a.ticket))
+					"Say which: kubectl ticket do %s TRANSITION%s", a.ticket.Name, a.cluster.where(a.ticket))
 			case len(offered) > 0:
 				return nil, advise(fmt.Errorf("no transition of state %s %s; there are: %s", state.Name, does, names(offered)),
-					"Say which: kubectl ticket do %s TRANSITION", a.cluster.handle(a.ticket))
+					"Say which: kubectl ticket do %s TRANSITION%s", a.ticket.Name, a.cluster.where(a.ticket))
 			}
 			return nil, advise(fmt.Errorf("no transition leads on from state %s", state.Name),
 				"See where it stands: kubectl ticket show %s", a.cluster.handle(a.ticket))
