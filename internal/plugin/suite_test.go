@@ -144,7 +144,7 @@ func startManager() *process {
 	GinkgoHelper()
 	ctx, cancel := context.WithCancel(context.Background())
 	options := manager.NewOptions()
-	options.ScriptDir, options.AllowHosts = scriptDir, []string{"127.0.0.1"}
+	options.ScriptRunner, options.ScriptDir, options.AllowHosts = manager.RunnerProcess, scriptDir, []string{"127.0.0.1"}
 	mgr, err := manager.New(ctx, managerConfig(), options)
 	Expect(err).NotTo(HaveOccurred())
 	p := &process{cancel: cancel, ended: make(chan error, 1)}
