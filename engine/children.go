@@ -106,7 +106,7 @@ func (t *turn) childrenEnded() *Refusal {
 		count.GoneOnFor = count.Newest
 		return nil
 	}
-	timer, waits := nextTimer(&before.Status)
+	timer, waits := NextTimer(&before.Status)
 	if !waits || timer.At.After(t.now.Time) {
 		return refusal
 	}

@@ -5,6 +5,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
@@ -68,6 +69,22 @@ func NewestNotice(g *Graph, status *v1alpha1.TicketStatus) int64 {
 		}
 	}
 	return status.HistoryCount - int64(len(status.History))
+}
+
+// OutstandingSince is when the oldest thing happened that a notifier, told up to
+// an entry, has not been told; zero if it has been told everything. Of what is
+// not in the status any more, the time is that of the oldest entry that is.
+func OutstandingSince(g *Graph, status *v1alpha1.TicketStatus, told int64) time.Time {
+	if told >= NewestNotice(g, status) {
+		return time.Time{}
+	}
+	for i := range status.History {
+		entry := &status.History[i]
+		if entry.Seq > told && (g.Notifies(entry) || i == 0 && entry.Seq > told+1) {
+			return entry.Time.Time
+		}
+	}
+	return time.Time{}
 }
 
 // noticesOutstanding says that a notifier has not been told of everything yet.

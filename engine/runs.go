@@ -36,7 +36,7 @@ func Due(g *Graph, s Snapshot, now time.Time) (due *Command, next time.Time) {
 	if childrenDone(&s.Status) {
 		return &Command{Kind: CommandChildrenEnded}, now
 	}
-	first, waits := nextTimer(&s.Status)
+	first, waits := NextTimer(&s.Status)
 	if !waits || Ended(g, &s.Status) {
 		return nil, time.Time{}
 	}
@@ -46,8 +46,8 @@ func Due(g *Graph, s Snapshot, now time.Time) (due *Command, next time.Time) {
 	return &Command{Kind: CommandTimer, Action: v1alpha1.TicketAction{Transition: first.Transition}}, now
 }
 
-// nextTimer is the timer that falls due first.
-func nextTimer(status *v1alpha1.TicketStatus) (v1alpha1.Timer, bool) {
+// NextTimer is the timer that falls due first.
+func NextTimer(status *v1alpha1.TicketStatus) (v1alpha1.Timer, bool) {
 	if len(status.Timers) == 0 {
 		return v1alpha1.Timer{}, false
 	}
@@ -126,7 +126,7 @@ func (t *turn) runFailed(message string) {
 func (t *turn) repeat() {
 	last := *t.s.Status.Wanted
 	script, ok := t.dir.Script(t.s.Namespace, string(t.s.Status.Participants.Script))
-	if t.s.Status.Participants.Kind != v1alpha1.ParticipantsScript || !ok || !Repeats(&last, script) {
+	if t.s.Status.Participants.Kind != v1alpha1.ParticipantsScript || !ok || !repeats(&last, script) {
 		return
 	}
 	t.want(last.Attempt+1, last.RequestedBy)
@@ -135,8 +135,8 @@ func (t *turn) repeat() {
 	t.s.Status.Wanted.Repetition, t.s.Status.Wanted.NotBefore = last.Repetition+1, &at
 }
 
-// Repeats says whether a run, should it fail, is repeated by itself.
-func Repeats(wanted *v1alpha1.WantedRun, script Script) bool {
+// repeats says whether a run, should it fail, is repeated by itself.
+func repeats(wanted *v1alpha1.WantedRun, script Script) bool {
 	return script.Active && wanted.Repetition < script.Retries
 }
 

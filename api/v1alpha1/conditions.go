@@ -31,10 +31,14 @@ const (
 	ReasonNameTaken = "NameTaken"
 	// ReasonNameReserved: the wire name is one of the reserved names.
 	ReasonNameReserved = "NameReserved"
-	// ReasonRunFailed: the ticket's script failed; retry it, or move the ticket by hand.
+	// ReasonRunFailed: the ticket's script or hook failed; retry it, or move the ticket by hand.
 	ReasonRunFailed = "RunFailed"
 	// ReasonNoticeRefused, of events: a notifier does not take what it is told.
 	ReasonNoticeRefused = "NoticeRefused"
+	// ReasonNoticeStuck, of events: a notifier has been down for long.
+	ReasonNoticeStuck = "NoticeStuck"
+	// ReasonTimerRefused, of events: a timer fired, and the ticket could not go on.
+	ReasonTimerRefused = "TimerRefused"
 	// ReasonStuck: the ticket should go on by itself and cannot; the message says
 	// what to repair.
 	ReasonStuck = "Stuck"

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/metrics"
 )
 
 // envelope is the form of every answer.
@@ -35,6 +37,7 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	id     string
+	route  string // the endpoint's pattern; empty where there is none
 	caller backend.Caller
 	start  time.Time
 }
@@ -43,6 +46,7 @@ type exchange struct {
 // authenticate, handle, audit line. Every answer has the envelope.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, id: uuid.NewString(), start: a.backend.Now()}
+	defer metrics.RequestBegins()()
 	w.Header().Set("X-Request-Id", x.id)
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -74,6 +78,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) serve(x *exchange, found *route, id string) {
+	x.route = base + found.path
 	caller, failure := a.authenticate(x.r, found, id)
 	x.caller = caller
 	if failure != nil {
@@ -174,9 +179,11 @@ func (a *API) write(x *exchange, status int, body envelope) {
 	x.w.Header().Set("Content-Type", "application/json")
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(data) // the client is gone if this fails
+	took := a.backend.Now().Sub(x.start)
+	metrics.Request(x.route, x.r.Method, strconv.Itoa(status), string(body.Reason), took)
 	a.log.Info("Served a request", "request", x.id, "application", x.caller.AppName, "user", x.caller.User,
 		"method", x.r.Method, "path", x.r.URL.Path, "status", status, "reason", body.Reason,
-		"milliseconds", a.backend.Now().Sub(x.start).Milliseconds())
+		"milliseconds", took.Milliseconds())
 }
 
 // faults are the reasons that are our fault: 5xx whatever the application wants

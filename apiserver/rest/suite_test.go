@@ -184,21 +184,28 @@ func (c caller) send(method, path, body string) answer {
 	GinkgoHelper()
 	request, err := http.NewRequest(method, server.URL+"/api/v1.0/"+path, bytes.NewBufferString(body))
 	Expect(err).NotTo(HaveOccurred())
+	request.Header = c.signed()
+	response, err := http.DefaultClient.Do(request)
+	Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close()
+	return read(request, response)
+}
+
+// signed are the headers that say who calls.
+func (c caller) signed() http.Header {
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
 	sum := md5.Sum([]byte(timestamp + c.token))
 	headers := map[string]string{"appname": c.app, "timestamp": timestamp, "signature": hex.EncodeToString(sum[:]), "username": c.user}
 	for name, value := range c.headers {
 		headers[name] = value
 	}
+	all := http.Header{}
 	for name, value := range headers {
 		if value != "" {
-			request.Header.Set(name, value)
+			all.Set(name, value)
 		}
 	}
-	response, err := http.DefaultClient.Do(request)
-	Expect(err).NotTo(HaveOccurred())
-	defer response.Body.Close()
-	return read(request, response)
+	return all
 }
 
 // read reads an answer, and holds it against the OpenAPI document: every key

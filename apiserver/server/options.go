@@ -39,6 +39,10 @@ type Options struct {
 	// ShutdownDelay is how long requests are taken on after the end was asked
 	// for, so that whoever sends them here learns of it first.
 	ShutdownDelay time.Duration
+	// MetricsBindAddress serves metrics; 0 serves none.
+	MetricsBindAddress string
+	// MetricsSecure serves them over TLS, and only to whom Kubernetes allows it.
+	MetricsSecure bool
 	// RequireAPIService makes /readyz wait until the APIService is available.
 	RequireAPIService bool
 	// TimeZone that times on the wire are in.
@@ -52,13 +56,15 @@ type Options struct {
 // NewOptions are the defaults.
 func NewOptions() *Options {
 	return &Options{
-		SystemNamespace:   "ticketflow-system",
-		RestAddress:       "127.0.0.1:8000",
-		SecureBindAddress: "127.0.0.1",
-		CertificateSecret: "ticketflow-apiserver-tls",
-		TimeZone:          "UTC",
-		ActionTimeout:     25 * time.Second,
-		MaxInFlight:       1000,
+		SystemNamespace:    "ticketflow-system",
+		RestAddress:        "127.0.0.1:8000",
+		SecureBindAddress:  "127.0.0.1",
+		CertificateSecret:  "ticketflow-apiserver-tls",
+		MetricsBindAddress: "0",
+		MetricsSecure:      true,
+		TimeZone:           "UTC",
+		ActionTimeout:      25 * time.Second,
+		MaxInFlight:        1000,
 	}
 }
 
@@ -76,6 +82,8 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.RestCertFile, "rest-tls-cert-file", o.RestCertFile, "certificate of /api/v1.0, if it is to have another one")
 	flags.StringVar(&o.RestKeyFile, "rest-tls-private-key-file", o.RestKeyFile, "key of the certificate of /api/v1.0")
 	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "how long requests are still taken on after the end was asked for, while /readyz says no")
+	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "address to serve metrics on, 0 for none")
+	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure, "serve metrics over TLS, and only to those who may get /metrics")
 	flags.BoolVar(&o.RequireAPIService, "require-apiservice", o.RequireAPIService, "be ready only once the aggregated API is available through the control plane")
 	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone of times on the wire")
 	flags.DurationVar(&o.ActionTimeout, "action-timeout", o.ActionTimeout, "how long an action is waited for")

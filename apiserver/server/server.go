@@ -24,6 +24,7 @@ import (
 	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/apiserver/rest"
+	"ticketflow.dev/ticketflow/internal/metrics"
 )
 
 // Run serves until the context ends.
@@ -63,6 +64,10 @@ func Run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
+	measured, err := metrics.NewServer(config, o.MetricsBindAddress, o.MetricsSecure)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	// What requests under way still need outlives the listeners.
 	needed, release := context.WithCancel(context.WithoutCancel(ctx))
@@ -90,6 +95,7 @@ func Run(ctx context.Context, o *Options) error {
 			})
 		})
 	}
+	group.Go(func() error { return measured.Start(ctx) })
 	group.Go(func() error {
 		defer release()
 		return serving.Wait()

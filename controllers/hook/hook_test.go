@@ -29,6 +29,7 @@ import (
 	"ticketflow.dev/ticketflow/controllers/hook"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/graphs"
+	"ticketflow.dev/ticketflow/internal/metrics/metricstest"
 	"ticketflow.dev/ticketflow/internal/outbound"
 	"ticketflow.dev/ticketflow/internal/testenv"
 	"ticketflow.dev/ticketflow/internal/wire"
@@ -177,6 +178,10 @@ var _ = Describe("the hook reconciler", func() {
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
 		return result
 	}
+	called := func(outcome string) float64 {
+		return metricstest.Value("ticketflow_hook_call_duration_seconds",
+			metricstest.Labels{"namespace": ns, "workflow": "calls", "state": "call", "outcome": outcome})
+	}
 	secret := func(ctx context.Context, labels map[string]string) *v1alpha1.SecretKeyRef {
 		GinkgoHelper()
 		Expect(k8s.Create(ctx, &corev1.Secret{
@@ -240,6 +245,8 @@ var _ = Describe("the hook reconciler", func() {
 		reconciler = newReconciler() // as after a restart
 		Expect(reconcile(ctx)).To(BeZero())
 		Expect(t.Status.Run.Message).To(Equal("up"))
+		Expect(called("Unreachable")).To(BeEquivalentTo(len(pauses)))
+		Expect(called("Succeeded")).To(BeEquivalentTo(1))
 	})
 
 	It("is not called sooner for what else happens to the ticket", func(ctx SpecContext) {

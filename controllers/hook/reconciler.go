@@ -13,9 +13,7 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -28,6 +26,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/graphs"
+	"ticketflow.dev/ticketflow/internal/metrics"
 	"ticketflow.dev/ticketflow/internal/outbound"
 	"ticketflow.dev/ticketflow/internal/runs"
 	"ticketflow.dev/ticketflow/internal/wire"
@@ -61,8 +60,6 @@ type Reconciler struct {
 	Writer wire.Writer
 	// Outbound makes the calls.
 	Outbound Poster
-	// Events are told of calls that failed; there may be no one to tell.
-	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock
 
@@ -140,10 +137,12 @@ func (r *Reconciler) call(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.
 			return reconcile.Result{}, client.IgnoreNotFound(err)
 		}
 	}
+	began := r.Clock.Now()
 	message, failure := r.send(ctx, c)
 	if failure != nil && ctx.Err() != nil {
 		return reconcile.Result{}, nil // cut off by a shutdown: called again at the next start
 	}
+	metrics.HookCalled(metrics.WorkflowOf(t), t.Status.State, outbound.Outcome(failure), r.Clock.Since(began))
 	since := r.Clock.Now().Sub(run.StartedAt.Time)
 	if !errors.Is(failure, outbound.ErrTryAgain) || since >= patience {
 		return reconcile.Result{}, r.finish(ctx, t, run, message, failure)
@@ -182,10 +181,6 @@ func (r *Reconciler) finish(ctx context.Context, t *v1alpha1.Ticket, run v1alpha
 	log.FromContext(ctx).V(1).Info("Called a hook", "run", run.Name, "phase", run.Phase)
 	if err := runs.Report(ctx, r.Client, t, run); err != nil {
 		return client.IgnoreNotFound(err)
-	}
-	if r.Events != nil && failure != nil {
-		r.Events.Eventf(t, nil, corev1.EventTypeWarning, v1alpha1.ReasonRunFailed, "CallHook",
-			"The hook of state %s failed, see status.run; retry it, or move the ticket on by hand", t.Status.State)
 	}
 	return nil
 }

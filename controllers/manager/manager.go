@@ -30,7 +30,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	runtimemanager "sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	directoryctrl "ticketflow.dev/ticketflow/controllers/directory"
@@ -42,11 +41,14 @@ import (
 	"ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/graphs"
 	"ticketflow.dev/ticketflow/internal/ids"
+	"ticketflow.dev/ticketflow/internal/metrics"
 	"ticketflow.dev/ticketflow/internal/outbound"
 	"ticketflow.dev/ticketflow/internal/wire"
 )
 
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=ticketflow-system,resources=leases,verbs=get;list;watch;create;update;patch;delete
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
 
 const (
@@ -132,7 +134,7 @@ func managerOptions(o *Options) (ctrl.Options, error) {
 		}},
 		// One that does not lead has seen everything by the time that it does.
 		Controller:                    config.Controller{SkipNameValidation: ptr.To(true), EnableWarmup: ptr.To(true)},
-		Metrics:                       metricsserver.Options{BindAddress: o.MetricsBindAddress},
+		Metrics:                       metrics.ServerOptions(o.MetricsBindAddress, o.MetricsSecure),
 		HealthProbeBindAddress:        o.HealthProbeBindAddress,
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              leaderElectionID,
@@ -176,19 +178,19 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 	}
 	scripts := &script.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clk,
-		Events: mgr.GetEventRecorder("ticketflow-script"),
 		Runner: runner,
 	}
 	outside, writer := outbound.New(o.AllowHosts, clk), wire.Writer{People: people, Location: location}
 	hooks := &hook.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Graphs: compiled, Clock: clk,
-		Events: mgr.GetEventRecorder("ticketflow-hook"), Outbound: outside, Writer: writer,
+		Outbound: outside, Writer: writer,
 	}
 	notices := &notify.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Graphs: compiled, Clock: clk,
 		Events: mgr.GetEventRecorder("ticketflow-notify"), Outbound: outside, Writer: writer,
 	}
 	return errors.Join(
+		metrics.AddCensus(mgr, clk),
 		directoryctrl.Register(mgr, registry, clk),
 		workflows.Register(mgr),
 		tickets.Register(mgr),

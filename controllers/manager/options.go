@@ -32,6 +32,8 @@ type Options struct {
 	LeaderElect bool
 	// MetricsBindAddress serves metrics; 0 serves none.
 	MetricsBindAddress string
+	// MetricsSecure serves them over TLS, and only to whom Kubernetes allows it.
+	MetricsSecure bool
 	// HealthProbeBindAddress serves /healthz and /readyz; 0 serves none.
 	HealthProbeBindAddress string
 	// TimeZone that the days of serial numbers are in.
@@ -53,6 +55,7 @@ func NewOptions() *Options {
 	return &Options{
 		SystemNamespace:        "ticketflow-system",
 		MetricsBindAddress:     "0",
+		MetricsSecure:          true,
 		HealthProbeBindAddress: "0",
 		TimeZone:               "UTC",
 		ScriptRunner:           RunnerJob,
@@ -67,6 +70,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.SystemNamespace, "system-namespace", o.SystemNamespace, "namespace of Ticketflow's own objects")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "let one of several managers work at a time")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "address to serve metrics on, 0 for none")
+	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure, "serve metrics over TLS, and only to those who may get /metrics")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "address to serve /healthz and /readyz on, 0 for none")
 	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone that the days of serial numbers are in")
 	flags.StringVar(&o.ScriptRunner, "script-runner", o.ScriptRunner, "how scripts are run: "+RunnerJob+", or "+RunnerProcess+" for child processes of the manager")

@@ -23,6 +23,7 @@ import (
 	"ticketflow.dev/ticketflow/controllers/notify"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/graphs"
+	"ticketflow.dev/ticketflow/internal/metrics/metricstest"
 	"ticketflow.dev/ticketflow/internal/outbound"
 	"ticketflow.dev/ticketflow/internal/wire"
 )
@@ -107,6 +108,13 @@ var _ = Describe("the notify reconciler", func() {
 		t.Status.History = []v1alpha1.HistoryEntry{open}
 		save(ctx)
 	}
+	counted := func(name, notifier string, labels ...string) float64 {
+		all := metricstest.Labels{"namespace": ns, "notifier": notifier}
+		if len(labels) > 0 {
+			all["outcome"] = labels[0]
+		}
+		return metricstest.Value("ticketflow_"+name, all)
+	}
 	reconcile := func(ctx context.Context) time.Duration {
 		GinkgoHelper()
 		result, err := reconciler.Reconcile(ctx, controllerreconcile.Request{NamespacedName: client.ObjectKeyFromObject(t)})
@@ -148,6 +156,9 @@ var _ = Describe("the notify reconciler", func() {
 		Expect(t.Status.Title).To(Equal("vpn please"), "the rest of the status is not touched")
 		Expect(reconcile(ctx)).To(BeZero())
 		Expect(r.got).To(HaveLen(1))
+		Expect(counted("notice_send_duration_seconds", "wecom", "Succeeded")).To(BeEquivalentTo(1))
+		Expect(counted("notice_delay_seconds", "wecom")).To(BeEquivalentTo(1))
+		Expect(counted("notices_outstanding", "wecom")).To(BeZero())
 	})
 
 	It("tells of opening and handling, of the rest as the workflow says, in order, and of what has moved into records", func(ctx SpecContext) {
@@ -186,10 +197,16 @@ var _ = Describe("the notify reconciler", func() {
 		Expect(reconcile(ctx)).To(Equal(time.Second))
 		Expect(up.titles()).To(Equal([]string{"{nonsense}"}))
 		Expect(t.Status.Notified).To(ConsistOf(v1alpha1.NotifiedMark{Notifier: "up", Seq: 1}, v1alpha1.NotifiedMark{Notifier: "missing", Seq: 1}))
+		Expect(counted("notice_send_duration_seconds", "down", "Unreachable")).To(BeEquivalentTo(1))
+		Expect(counted("notices_outstanding", "down")).To(BeEquivalentTo(1))
+		Expect(counted("notices_outstanding", "up")).To(BeZero())
+		since := counted("notice_outstanding_oldest_timestamp_seconds", "down")
+		Expect(since).To(BeEquivalentTo(clk.Now().Unix()))
 		t.Status.History = append(t.Status.History, entry(2, "Timer"))
 		save(ctx)
 		reconcile(ctx)
 		Expect(up.titles()).To(HaveLen(2))
+		Expect(counted("notice_outstanding_oldest_timestamp_seconds", "down")).To(Equal(since))
 		down.answers(http.StatusOK, `{"code": 0}`)
 		reconcile(ctx)
 		Expect(down.titles()).To(BeEmpty(), "its time has not come")
@@ -203,6 +220,25 @@ var _ = Describe("the notify reconciler", func() {
 		Expect(down.titles()).To(HaveLen(2))
 		Expect(up.titles()).To(HaveLen(2))
 		Expect(told.Events).To(BeEmpty())
+		Expect(counted("notices_outstanding", "down")).To(BeZero())
+	})
+
+	It("says when a notifier has been down for five minutes, and forgets what nobody is told of any more", func(ctx SpecContext) {
+		r := webhook(ctx, "wecom")
+		opened(ctx, v1alpha1.Notifications{Notifiers: []v1alpha1.ObjectName{"wecom"}})
+		r.answers(http.StatusBadGateway, "")
+		reconcile(ctx)
+		later(4 * time.Minute)
+		reconcile(ctx)
+		Expect(told.Events).To(BeEmpty())
+		later(time.Minute)
+		reconcile(ctx)
+		Expect(told.Events).To(Receive(HavePrefix("Warning NoticeStuck Notifier wecom cannot be reached, and is tried again: no success so far: it answers 502")))
+		Expect(counted("notices_outstanding", "wecom")).To(BeEquivalentTo(1))
+		Expect(k8s.Delete(ctx, t)).To(Succeed())
+		_, err := reconciler.Reconcile(ctx, controllerreconcile.Request{NamespacedName: client.ObjectKeyFromObject(t)})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(counted("notices_outstanding", "wecom")).To(BeZero())
 	})
 
 	It("writes how far it came at most once a second, and does not tell again meanwhile", func(ctx SpecContext) {
@@ -234,6 +270,8 @@ var _ = Describe("the notify reconciler", func() {
 		later(24 * time.Hour)
 		Expect(reconcile(ctx)).To(BeZero())
 		Expect(told.Events).To(Receive(ContainSubstring("was not told, since it did not take it for a day")))
+		Expect(counted("notice_send_duration_seconds", "wecom", "Refused")).To(BeEquivalentTo(3))
+		Expect(counted("notices_dropped_total", "wecom")).To(BeEquivalentTo(1))
 		Expect(t.Status.Notified).To(Equal([]v1alpha1.NotifiedMark{{Notifier: "wecom", Seq: 1}}))
 	})
 

@@ -27,8 +27,10 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/conditions"
 	"ticketflow.dev/ticketflow/internal/graphs"
 	"ticketflow.dev/ticketflow/internal/history"
+	"ticketflow.dev/ticketflow/internal/metrics"
 	"ticketflow.dev/ticketflow/internal/outbound"
 	"ticketflow.dev/ticketflow/internal/wire"
 )
@@ -42,6 +44,9 @@ const (
 	// longestRefusal bounds the time between two offers of a message that is
 	// refused; it is as long as the message is old.
 	longestRefusal = 10 * time.Minute
+	// stuckAfter is for how long something waits for a notifier that is down
+	// before somebody is told.
+	stuckAfter = 5 * time.Minute
 )
 
 // Reconciler tells notifiers of tickets.
@@ -90,10 +95,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	r.once.Do(func() { r.gates.clock = r.Clock })
 	t := &v1alpha1.Ticket{}
 	if err := r.Client.Get(ctx, request.NamespacedName, t, client.UnsafeDisableDeepCopy); err != nil {
+		metrics.ForgetNotices(request.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if t.Status.WorkflowRevision == "" || !t.DeletionTimestamp.IsZero() {
 		r.cursors.forget(t.UID)
+		metrics.ForgetNotices(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	graph, err := r.Graphs.Revision(ctx, t.Namespace, t.Status.WorkflowRevision)
@@ -101,6 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, fmt.Errorf("read the ticket's workflow: %w", err)
 	}
 	again := r.tellAll(ctx, t, graph)
+	r.tellOfBacklog(t, graph)
 	marks, wait := r.cursors.due(t, r.Clock.Now())
 	if marks != nil {
 		if err := write(ctx, r.Client, t, marks); err != nil {
@@ -138,6 +146,15 @@ func (r *Reconciler) tellAll(ctx context.Context, t *v1alpha1.Ticket, graph *eng
 	return again
 }
 
+// tellOfBacklog measures what could not be told.
+func (r *Reconciler) tellOfBacklog(t *v1alpha1.Ticket, graph *engine.Graph) {
+	for _, notifier := range graph.Notifiers() {
+		told := r.cursors.told(t, notifier)
+		metrics.NoticesOutstanding(types.NamespacedName{Namespace: t.Namespace, Name: string(notifier)}, client.ObjectKeyFromObject(t),
+			told, engine.OutstandingSince(graph, &t.Status, told))
+	}
+}
+
 // tell tells one notifier everything that it has not been told, in order, and
 // says after what time to go on if that could not be done.
 func (r *Reconciler) tell(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph, name v1alpha1.ObjectName) (again time.Duration) {
@@ -164,24 +181,44 @@ func (r *Reconciler) tell(ctx context.Context, t *v1alpha1.Ticket, graph *engine
 	}
 	for i := range entries {
 		if graph.Notifies(&entries[i]) {
-			err := r.send(ctx, t, graph, notifier, &entries[i])
-			switch {
-			case err != nil && ctx.Err() != nil:
-				return shortestPause
-			case errors.Is(err, outbound.ErrTryAgain):
-				down = true
-				log.FromContext(ctx).V(1).Info("A notifier cannot be reached", "notifier", name)
-				return shortestPause // the gate knows better when its time comes
-			case err != nil && r.Clock.Since(entries[i].Time.Time) < patience:
-				r.complain(t, name, "does not take what it is told, and is offered it again", err)
-				return min(max(r.Clock.Since(entries[i].Time.Time), shortestPause), longestRefusal)
-			case err != nil:
-				r.complain(t, name, "was not told, since it did not take it for a day", err)
+			again, failure := r.offer(ctx, t, graph, notifier, &entries[i])
+			if again > 0 {
+				down = errors.Is(failure, outbound.ErrTryAgain)
+				return again
 			}
 		}
 		r.cursors.advance(t, name, entries[i].Seq)
 	}
 	return 0
+}
+
+// offer tells a notifier of one entry. If it is to be offered that again, it
+// says after what time, and why.
+func (r *Reconciler) offer(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph, notifier *v1alpha1.Notifier, entry *v1alpha1.HistoryEntry) (again time.Duration, failure error) {
+	began, name := r.Clock.Now(), v1alpha1.ObjectName(notifier.Name)
+	err := r.send(ctx, t, graph, notifier, entry)
+	if err != nil && ctx.Err() != nil {
+		return shortestPause, nil // cut off by a shutdown
+	}
+	metrics.NoticeSent(t.Namespace, name, outbound.Outcome(err), r.Clock.Since(began))
+	age := r.Clock.Since(entry.Time.Time)
+	switch {
+	case err == nil:
+		metrics.NoticeTaken(t.Namespace, name, age)
+		return 0, nil
+	case errors.Is(err, outbound.ErrTryAgain):
+		log.FromContext(ctx).V(1).Info("A notifier cannot be reached", "notifier", name)
+		if age >= stuckAfter {
+			r.complain(t, v1alpha1.ReasonNoticeStuck, name, "cannot be reached, and is tried again", err)
+		}
+		return shortestPause, err // the gate knows better when its time comes
+	case age < patience:
+		r.complain(t, v1alpha1.ReasonNoticeRefused, name, "does not take what it is told, and is offered it again", err)
+		return min(max(age, shortestPause), longestRefusal), err
+	}
+	r.complain(t, v1alpha1.ReasonNoticeRefused, name, "was not told, since it did not take it for a day", err)
+	metrics.NoticeDropped(t.Namespace, name)
+	return 0, err
 }
 
 // entries are the ticket's entries after a number.
@@ -200,9 +237,13 @@ func (r *Reconciler) entries(ctx context.Context, t *v1alpha1.Ticket, after int6
 	return entries, nil
 }
 
+// maxNote is the API's bound on an event's note, in bytes.
+const maxNote = 1024
+
 // complain tells whoever looks at the ticket that people are not.
-func (r *Reconciler) complain(t *v1alpha1.Ticket, notifier v1alpha1.ObjectName, what string, cause error) {
+func (r *Reconciler) complain(t *v1alpha1.Ticket, reason string, notifier v1alpha1.ObjectName, what string, cause error) {
 	if r.Events != nil {
-		r.Events.Eventf(t, nil, corev1.EventTypeWarning, v1alpha1.ReasonNoticeRefused, "Notify", "Notifier %s %s: %s", notifier, what, cause)
+		note := fmt.Sprintf("Notifier %s %s: %s", notifier, what, cause)
+		r.Events.Eventf(t, nil, corev1.EventTypeWarning, reason, "Notify", "%s", conditions.Truncate(note, maxNote))
 	}
 }

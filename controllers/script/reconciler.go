@@ -13,9 +13,7 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -47,8 +45,6 @@ type Reconciler struct {
 	Live client.Reader
 	// Runner runs scripts.
 	Runner Runner
-	// Events are told of runs that failed; there may be no one to tell.
-	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock
 }
@@ -183,25 +179,8 @@ func (r *Reconciler) finish(ctx context.Context, t *v1alpha1.Ticket, run v1alpha
 	if err := runs.Report(ctx, r.Client, t, run); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	if r.Events != nil && !result.Succeeded && r.needsSomebody(ctx, t, run) {
-		r.Events.Eventf(t, nil, corev1.EventTypeWarning, v1alpha1.ReasonRunFailed, "RunScript",
-			"Script %s failed in state %s, see status.run; retry it, or move the ticket on by hand", t.Status.Participants.Script, t.Status.State)
-	}
 	if err := r.Runner.Drop(ctx, t, run.Name); err != nil {
 		return fmt.Errorf("let go of the script: %w", err)
 	}
 	return nil
-}
-
-// needsSomebody says whether a failed run is one that the ticket waits for, and
-// that is not repeated by itself.
-func (r *Reconciler) needsSomebody(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.Run) bool {
-	want := wanted(t)
-	if want == nil || want.Visit != run.Visit || want.Attempt != run.Attempt {
-		return false
-	}
-	var found v1alpha1.Script
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: t.Namespace, Name: string(t.Status.Participants.Script)}, &found)
-	script := engine.Script{Active: ptr.Deref(found.Spec.Active, true), Retries: found.Spec.Retries}
-	return err != nil || !engine.Repeats(want, script)
 }

@@ -13,7 +13,6 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -204,24 +203,6 @@ var _ = Describe("the script reconciler", func() {
 		clk.Step(8 * time.Second)
 		_, _ = look(ctx)
 		Expect(runner.tasks).To(HaveLen(1))
-	})
-
-	It("tells somebody only of the failure that is not repeated by itself", func(ctx SpecContext) {
-		told := events.NewFakeRecorder(10)
-		reconciler.Events = told
-		grant.Spec.Retries = 1
-		create(ctx, grant)
-		_, _ = look(ctx)
-		runner.standing = ended(script.Result{Message: "no luck"})
-		_, _ = look(ctx)
-		Expect(t.Status.Run.Phase).To(Equal(v1alpha1.RunFailed))
-		Expect(told.Events).To(BeEmpty())
-
-		t.Status.Wanted.Attempt, t.Status.Wanted.Repetition = 3, 1
-		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
-		_, _ = look(ctx)
-		_, _ = look(ctx)
-		Expect(told.Events).To(Receive(ContainSubstring("Script grant failed in state grant")))
 	})
 
 	It("ends a run that the ticket has gone on without", func(ctx SpecContext) {

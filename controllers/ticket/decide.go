@@ -33,6 +33,8 @@ func snapshot(t *v1alpha1.Ticket) engine.Snapshot {
 // verdict is what follows for a ticket.
 type verdict struct {
 	engine.Snapshot
+	// trail is how the ticket stood before each thing that was decided.
+	trail []v1alpha1.TicketStatus
 	// again is after what time to ask again; 0 is not before something happens.
 	again time.Duration
 	// stuck says why the ticket does not go on by itself although it should.
@@ -46,7 +48,7 @@ func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket, children []
 	v := verdict{Snapshot: snapshot(t)}
 	v.Status.Children = engine.CountChildren(graph, t.Status.Children, children)
 	if action := pending(t); action != nil {
-		v.Snapshot = r.apply(graph, v.Snapshot, action, r.failures.tooMany(t.UID), now)
+		v.goOn(r.apply(graph, v.Snapshot, action, r.failures.tooMany(t.UID), now))
 	}
 	for range atOnce {
 		due, next := engine.Due(graph, v.Snapshot, now)
@@ -61,10 +63,16 @@ func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket, children []
 			v.stuck, v.again = refusal, repairInterval
 			return v
 		}
-		v.Snapshot = after
+		v.goOn(after)
 	}
 	v.again = time.Millisecond
 	return v
+}
+
+// goOn notes what was decided.
+func (v *verdict) goOn(after engine.Snapshot) {
+	v.trail = append(v.trail, v.Status)
+	v.Snapshot = after
 }
 
 // apply decides a person's action: refused or applied, it has its outcome.

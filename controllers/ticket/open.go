@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -127,7 +126,7 @@ func (r *Reconciler) open(ctx context.Context, graph *engine.Graph, revision str
 	if err := r.own(ctx, t, s.Status.ParentID); err != nil {
 		return reconcile.Result{}, err
 	}
-	_, err = r.write(ctx, t, verdict{Snapshot: s})
+	_, err = r.write(ctx, t, verdict{Snapshot: s, trail: []v1alpha1.TicketStatus{{}}})
 	if err != nil && unwritable(err) {
 		return r.refuse(ctx, t, &engine.Refusal{Reason: engine.ReasonTooLarge, Message: "the ticket is too large to be recorded"})
 	}
@@ -184,12 +183,8 @@ func (r *Reconciler) lost(ctx context.Context, t *v1alpha1.Ticket) (reconcile.Re
 	s := snapshot(t)
 	s.Status = *t.Status.DeepCopy()
 	conditions.Set(r.Clock, &s.Status.Conditions, t.Generation, v1alpha1.ConditionReady, false, v1alpha1.ReasonStatusLost, lostMessage)
-	known := meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionReady)
 	if _, err := r.update(ctx, t, s); err != nil {
 		return reconcile.Result{}, err
-	}
-	if !known && r.Events != nil {
-		r.Events.Eventf(t, nil, corev1.EventTypeWarning, v1alpha1.ReasonStatusLost, "OpenTicket", "%s", lostMessage)
 	}
 	return reconcile.Result{}, r.answer(ctx, t, "the ticket's status is lost; an administrator has to bring it back")
 }

@@ -62,7 +62,7 @@ type Reconciler struct {
 	Directory Directory
 	// Counter numbers new tickets.
 	Counter *ids.Counter
-	// Events are told of tickets that need a person; there may be no one to tell.
+	// Events are told of what went wrong or needs a person; there may be no one to tell.
 	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock

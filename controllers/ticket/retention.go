@@ -18,6 +18,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
+	"ticketflow.dev/ticketflow/internal/metrics"
 )
 
 // expire deletes a ticket that its workflow keeps no longer, or says after what
@@ -52,6 +53,7 @@ func (r *Reconciler) expire(ctx context.Context, graph *engine.Graph, t *v1alpha
 	if err != nil {
 		return 0, fmt.Errorf("delete the ticket, which has expired: %w", err)
 	}
+	metrics.Expired(metrics.WorkflowOf(t))
 	log.FromContext(ctx).Info("Deleted a ticket that its workflow keeps no longer", "id", t.Status.ID, "finished", t.Status.EnteredAt)
 	return 0, nil
 }

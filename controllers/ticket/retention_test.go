@@ -70,6 +70,7 @@ var _ = Describe("a finished ticket", func() {
 		clk.Step(time.Hour)
 		reconcile(ctx, t)
 		Expect(t.UID).To(BeEmpty(), "it is gone")
+		Expect(counted(ns, "ticketflow_tickets_expired_total", "workflow", "vpn")).To(BeEquivalentTo(1))
 	})
 
 	It("stays while notices of it are outstanding", func(ctx SpecContext) {

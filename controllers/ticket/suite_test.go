@@ -16,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -37,10 +38,11 @@ var (
 	stop        context.CancelFunc
 	k8s         client.Client // past the cache
 	cached      client.Client
+	store       cache.Cache
+	told        *events.FakeRecorder
 	clk         *clocktesting.FakeClock
 	workflows   *workflow.Reconciler
 	tickets     *ticket.Reconciler
-	told        *events.FakeRecorder
 )
 
 func TestTicket(t *testing.T) {
@@ -67,7 +69,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(directory.AddIndexes(background, local.GetFieldIndexer())).To(Succeed())
 	go func() { _ = local.Start(background) }()
 	Expect(local.GetCache().WaitForCacheSync(background)).To(BeTrue())
-	cached = local.GetClient()
+	cached, store = local.GetClient(), local.GetCache()
 
 	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}})
 	create(ctx, fixtures.People()...)
@@ -82,12 +84,15 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Client: cached, Live: k8s, Graphs: compiled, Directory: people, Clock: clk,
 		Registry: ids.NewRegistry(k8s, fixtures.SystemNamespace, nil),
 	}
-	told = events.NewFakeRecorder(100)
 	tickets = &ticket.Reconciler{
-		Events: told,
 		Client: cached, Live: k8s, Graphs: compiled, Directory: people, Clock: clk, Location: time.UTC,
 		Counter: ids.NewCounter(k8s, fixtures.SystemNamespace, nil),
 	}
+})
+
+var _ = BeforeEach(func() {
+	told = events.NewFakeRecorder(100)
+	tickets.Events = told
 })
 
 var _ = AfterSuite(func() {

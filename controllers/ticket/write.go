@@ -34,7 +34,11 @@ var errTooLarge = fmt.Errorf("the ticket would be larger than %d KiB", maxTicket
 // history that overflows, then the status. It says whether it wrote.
 func (r *Reconciler) write(ctx context.Context, t *v1alpha1.Ticket, v verdict) (bool, error) {
 	r.setConditions(t, &v.Status, v.stuck)
-	return r.update(ctx, t, v.Snapshot)
+	wrote, err := r.update(ctx, t, v.Snapshot)
+	if wrote {
+		r.follow(t, append(v.trail, v.Status))
+	}
+	return wrote, err
 }
 
 // update writes a status on the very resource version that it was decided on:
@@ -59,7 +63,9 @@ func (r *Reconciler) update(ctx context.Context, t *v1alpha1.Ticket, s engine.Sn
 	if len(moved) > 0 {
 		r.ends.set(t.UID, moved[len(moved)-1])
 	}
+	before := *t
 	*t = *updated
+	r.observe(&before, t)
 	return true, nil
 }
 
@@ -80,13 +86,21 @@ func (r *Reconciler) setConditions(t *v1alpha1.Ticket, status *v1alpha1.TicketSt
 	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionOpened, true, reasonOpened, "")
 	ready, reason, message := true, v1alpha1.ReasonReady, ""
 	switch {
-	case status.LastRunFailed && status.Participants.Kind == v1alpha1.ParticipantsScript:
-		ready, reason, message = false, v1alpha1.ReasonRunFailed, "the script failed, see status.run; retry it, or move the ticket on by hand"
+	case status.LastRunFailed && status.Wanted != nil:
+		ready, reason, message = false, v1alpha1.ReasonRunFailed, runFailed(status)
 	case stuck != nil:
 		ready, reason = false, v1alpha1.ReasonStuck
 		message = conditions.Truncate("the ticket cannot go on by itself; repair this, or move it on by hand: "+stuck.Message, maxReason)
 	}
 	conditions.Set(r.Clock, &status.Conditions, t.Generation, v1alpha1.ConditionReady, ready, reason, message)
+}
+
+func runFailed(status *v1alpha1.TicketStatus) string {
+	what := "the script " + string(status.Participants.Script)
+	if status.Participants.Kind == v1alpha1.ParticipantsHook {
+		what = "the hook"
+	}
+	return fmt.Sprintf("%s failed in state %s, see the history; retry it, or move the ticket on by hand", what, status.State)
 }
 
 // refuseUnwritable gives an action that can never be written its refusal, so

@@ -25,6 +25,8 @@ import (
 	"unicode/utf8"
 
 	"k8s.io/utils/clock"
+
+	"ticketflow.dev/ticketflow/internal/metrics"
 )
 
 const (
@@ -42,6 +44,17 @@ const (
 // ErrTryAgain marks failures that another attempt may not meet: the connection,
 // answers of 500 and above, and that there were too many requests.
 var ErrTryAgain = errors.New("no success so far")
+
+// Outcome is how a request went whose error this is.
+func Outcome(err error) metrics.Outcome {
+	switch {
+	case err == nil:
+		return metrics.Succeeded
+	case errors.Is(err, ErrTryAgain):
+		return metrics.Unreachable
+	}
+	return metrics.Refused
+}
 
 // Client makes requests to allowed hosts.
 type Client struct {
