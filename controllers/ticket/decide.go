@@ -20,6 +20,11 @@ import (
 // for the next one.
 const atOnce = 16
 
+// longestWait is after what time a ticket that waits for a timer is looked at in
+// any case: a wait is measured by how long this process ran, a timer by the
+// clock, and a clock may be set, or a machine sleep.
+const longestWait = 10 * time.Minute
+
 func snapshot(t *v1alpha1.Ticket) engine.Snapshot {
 	return engine.Snapshot{
 		Namespace: t.Namespace,
@@ -53,7 +58,7 @@ func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket, children []
 	for range atOnce {
 		due, next := engine.Due(graph, v.Snapshot, now)
 		if due == nil {
-			v.again = until(next, now)
+			v.again = min(until(next, now), longestWait)
 			return v
 		}
 		after, refusal := engine.Decide(graph, v.Snapshot, *due, r.Directory, now)

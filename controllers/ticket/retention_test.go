@@ -9,12 +9,14 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/controllers/ticket"
 	"ticketflow.dev/ticketflow/internal/fixtures"
+	"ticketflow.dev/ticketflow/internal/graphs"
 )
 
 // keepFor makes a workflow keep finished tickets for so long, or for good.
@@ -71,6 +73,25 @@ var _ = Describe("a finished ticket", func() {
 		reconcile(ctx, t)
 		Expect(t.UID).To(BeEmpty(), "it is gone")
 		Expect(counted(ns, "ticketflow_tickets_expired_total", "workflow", "vpn")).To(BeEquivalentTo(1))
+	})
+
+	It("goes also if nobody was there when its time came, and stays if that was not yet", func(ctx SpecContext) {
+		keepFor(ctx, w, month)
+		restarted := func() time.Duration {
+			GinkgoHelper()
+			started := &ticket.Reconciler{
+				Client: cached, Live: k8s, Graphs: graphs.New(cached), Directory: tickets.Directory, Counter: tickets.Counter, Clock: clk, Location: time.UTC,
+			}
+			result, err := started.Reconcile(ctx, t.DeepCopy())
+			Expect(err).NotTo(HaveOccurred())
+			return result.RequeueAfter
+		}
+		clk.Step(month - time.Minute)
+		Expect(restarted()).To(BeNumerically("~", time.Minute, 2*time.Second))
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
+		clk.Step(month)
+		Expect(restarted()).To(BeZero())
+		Expect(apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(t), t))).To(BeTrue())
 	})
 
 	It("stays while notices of it are outstanding", func(ctx SpecContext) {

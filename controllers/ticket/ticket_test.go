@@ -268,26 +268,6 @@ var _ = Describe("an action", func() {
 	})
 })
 
-var _ = Describe("a timer", func() {
-	It("is waited for, fires when it is due, and once", func(ctx SpecContext) {
-		ns := newNamespace(ctx)
-		w := fixtures.Workflow(ns)
-		w.Spec.States[1].Transitions = append(w.Spec.States[1].Transitions, v1alpha1.Transition{
-			Name: "late", To: "ops", After: &metav1.Duration{Duration: time.Hour},
-		})
-		judge(ctx, w)
-		t := fixtures.Ticket(ns, "vpn-1")
-		create(ctx, t)
-		reconcile(ctx, t)
-		Expect(reconcile(ctx, t)).To(BeNumerically("~", time.Hour, 2*time.Second))
-		clk.Step(time.Hour + time.Second)
-		reconcile(ctx, t)
-		Expect(t.Status.State).To(BeEquivalentTo("ops"))
-		reconcile(ctx, t)
-		Expect(t.Status.HistoryCount).To(BeEquivalentTo(2))
-	})
-})
-
 // toGrant brings a ticket to where its script runs.
 func toGrant(ctx context.Context, t *v1alpha1.Ticket) {
 	GinkgoHelper()

@@ -45,6 +45,13 @@ const (
 // answers of 500 and above, and that there were too many requests.
 var ErrTryAgain = errors.New("no success so far")
 
+// Redirects that are not followed. One that turns the request into a GET would
+// have us believe that the message has arrived.
+var (
+	errCircle = fmt.Errorf("it redirects more than %d times", maxRedirects)
+	errLost   = errors.New("it redirects in a way that loses the message; the statuses 307 and 308 keep it")
+)
+
 // Outcome is how a request went whose error this is.
 func Outcome(err error) metrics.Outcome {
 	switch {
@@ -84,13 +91,19 @@ func New(allowed []string, clk clock.PassiveClock) *Client {
 // was meant: another could use it to speak for us.
 func (c *Client) redirect(r *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
-		return fmt.Errorf("it redirects more than %d times", maxRedirects)
+		return errCircle
+	}
+	if err := c.allowed.check(r.URL); err != nil {
+		return err
+	}
+	if r.Method != http.MethodPost {
+		return errLost
 	}
 	if !strings.EqualFold(r.URL.Host, via[0].URL.Host) {
 		r.Header.Del("timestamp")
 		r.Header.Del("signature")
 	}
-	return c.allowed.check(r.URL)
+	return nil
 }
 
 // Answer is what the other side says, in the protocol of hooks and notices.
@@ -144,7 +157,7 @@ func withoutAddress(err error) error {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	if errors.Is(err, errForbidden) || strings.Contains(err.Error(), "redirects more than") {
+	if errors.Is(err, errForbidden) || errors.Is(err, errCircle) || errors.Is(err, errLost) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrTryAgain, err)

@@ -59,8 +59,10 @@ func TestWhatGoesWrong(t *testing.T) {
 	text("/codeless", 200, `{"msg": "x"}`)
 	text("/huge", 200, `{"code": 0, "msg": "`+strings.Repeat("x", 70<<10)+`"}`)
 	mux.Handle("/elsewhere", http.RedirectHandler("http://forbidden.example/?key=secret", http.StatusTemporaryRedirect))
-	mux.Handle("/metadata", http.RedirectHandler("http://169.254.169.254/latest", http.StatusFound))
+	mux.Handle("/metadata", http.RedirectHandler("http://169.254.169.254/latest", http.StatusTemporaryRedirect))
 	mux.Handle("/circle", http.RedirectHandler("/circle", http.StatusTemporaryRedirect))
+	mux.Handle("/lost", http.RedirectHandler("/taken", http.StatusFound))
+	text("/taken", 200, `{"code": 0}`)
 	mux.Handle("/moved", http.RedirectHandler("/refused", http.StatusTemporaryRedirect))
 	mux.HandleFunc("/cut", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
@@ -91,6 +93,7 @@ func TestWhatGoesWrong(t *testing.T) {
 		"a host that is not allowed":                  {[]string{"hooks.example"}, server.URL, "--allow-hosts", false},
 		"a redirect to a host that is not allowed":    {[]string{"127.0.0.1"}, server.URL + "/elsewhere", "--allow-hosts", false},
 		"a redirect to metadata, though any host may": {[]string{"*", "localhost"}, server.URL + "/metadata", "link-local", false},
+		"a redirect that loses the message":           {[]string{"127.0.0.1"}, server.URL + "/lost", "loses the message", false},
 		"redirects without end":                       {[]string{"127.0.0.1"}, server.URL + "/circle", "redirects more", false},
 		"a metadata address, though any host may":     {[]string{"*"}, "http://169.254.169.254/", "link-local", false},
 		"this machine, though any host may":           {[]string{"*"}, server.URL, "this machine", false},
