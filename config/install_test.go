@@ -142,12 +142,12 @@ func typed[T any](all []*unstructured.Unstructured, kind string) (out []*T) {
 }
 
 var _ = Describe("what is installed", func() {
-	for _, kustomization := range []string{"config/default", "config/cert-manager"} {
+	for _, kustomization := range []string{"config/default", "config/cert-manager", "config/monitored"} {
 		It("is taken by kube-apiserver without a warning, and again over itself: "+kustomization, func(ctx SpecContext) {
 			all := build(ctx, kustomization)
 			for range 2 {
 				for _, object := range all {
-					if object.GroupVersionKind().Group != "cert-manager.io" { // whose kinds are not here
+					if group := object.GroupVersionKind().Group; group != "cert-manager.io" && group != "monitoring.coreos.com" { // whose kinds are not here
 						apply(ctx, object)
 					}
 				}
@@ -178,22 +178,23 @@ var _ = Describe("what is installed", func() {
 			definitions, err := filepath.Glob(testenv.Path("config", "crd", "bases", "*.yaml"))
 			Expect(err).NotTo(HaveOccurred())
 			Expect(typed[metav1.PartialObjectMetadata](all, "CustomResourceDefinition")).To(HaveLen(len(definitions)))
-			ports := map[string]labels.Set{}
+			ports := map[string][]labels.Set{}
 			for _, d := range typed[appsv1.Deployment](all, "Deployment") {
 				Expect(d.Spec.Template.Spec.Containers).To(HaveLen(1))
 				container := d.Spec.Template.Spec.Containers[0]
 				Expect(container.Image).To(Equal(image))
 				Expect(understood(container.Args)).To(Succeed(), "%s %q", d.Name, container.Args)
 				for _, port := range container.Ports {
-					ports[port.Name] = d.Spec.Template.Labels
+					ports[port.Name] = append(ports[port.Name], d.Spec.Template.Labels)
 				}
 				for _, probe := range []*corev1.Probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
-					Expect(ports[probe.HTTPGet.Port.StrVal]).To(Equal(labels.Set(d.Spec.Template.Labels)))
+					Expect(ports[probe.HTTPGet.Port.StrVal]).To(ContainElement(labels.Set(d.Spec.Template.Labels)))
 				}
 			}
 			for _, s := range typed[corev1.Service](all, "Service") {
 				for _, port := range s.Spec.Ports {
-					Expect(labels.SelectorFromSet(s.Spec.Selector).Matches(ports[port.TargetPort.StrVal])).To(BeTrue(), s.Name)
+					selects := func(pod labels.Set) bool { return labels.SelectorFromSet(s.Spec.Selector).Matches(pod) }
+					Expect(ports[port.TargetPort.StrVal]).To(ContainElement(Satisfy(selects)), s.Name)
 				}
 			}
 		})

@@ -70,7 +70,11 @@ var _ = Describe("metrics", func() {
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: fixtures.SystemNamespace, Name: "prometheus"}},
 		})
 		reader := token(ctx, "prometheus")
-		Eventually(get(reader)).Should(And(HavePrefix("200 "), ContainSubstring("\nticketflow_tickets{")))
+		Eventually(get(reader)).Should(And(HavePrefix("200 "), ContainSubstring("\nticketflow_tickets{"),
+			ContainSubstring("\ncontroller_runtime_max_concurrent_reconciles{controller=\"ticket\"}"),
+			ContainSubstring("\ncontroller_runtime_reconcile_errors_total{controller=\"ticket\"}"),
+			MatchRegexp(`\nworkqueue_depth\{[^}]*name="ticket"`),
+		))
 		stop()
 		Expect(<-ended).To(Succeed())
 	})

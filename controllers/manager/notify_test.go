@@ -120,7 +120,7 @@ var _ = Describe("a notifier", func() {
 		}
 		w := fixtures.Workflow(ns)
 		w.Spec.Notifications = &v1alpha1.Notifications{
-			Notifiers: []v1alpha1.ObjectName{"bad", "good"}, On: []v1alpha1.NoticeEvent{v1alpha1.NoticeDeliver},
+			Notifiers: []v1alpha1.ObjectName{"bad", "good"}, Events: []v1alpha1.NoticeEvent{v1alpha1.NoticeDeliver},
 		}
 		t := fixtures.Ticket(ns, "vpn-1")
 		t.Spec.Comment = "opened"

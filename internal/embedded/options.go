@@ -32,6 +32,7 @@ type Options struct {
 	// this machine.
 	AllowHosts []string
 	// MetricsAddress serves the manager's metrics over plain HTTP; 0 serves none.
+	// By default it is a free port of loopback.
 	MetricsAddress string
 	// TimeZone that times on the wire and the days of serial numbers are in.
 	TimeZone string
@@ -41,7 +42,7 @@ type Options struct {
 
 // NewOptions are the defaults.
 func NewOptions() *Options {
-	return &Options{DataDir: ".data", RestAddress: "127.0.0.1:8000", MetricsAddress: "0", TimeZone: "UTC"}
+	return &Options{DataDir: ".data", RestAddress: "127.0.0.1:8000", TimeZone: "UTC"}
 }
 
 // AddFlags adds the options to a command's flags.
@@ -52,7 +53,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.KubernetesDir, "kubernetes-dir", o.KubernetesDir, "folder of etcd, kube-apiserver and kube-controller-manager (default: $KUBEBUILDER_ASSETS, else kubernetes beside this program)")
 	flags.StringArrayVar(&o.Load, "load", o.Load, "file or folder of manifests to apply at start; can be repeated")
 	flags.StringSliceVar(&o.AllowHosts, "allow-hosts", o.AllowHosts, "hosts that hooks and notifications may go to, besides loopback")
-	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress, "address that serves the manager's metrics over plain HTTP, 0 for none")
+	flags.StringVar(&o.MetricsAddress, "metrics-address", o.MetricsAddress, "address that serves the manager's metrics over plain HTTP, 0 for none (default: a free port of loopback)")
 	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone of times on the wire and of serial numbers")
 }
 

@@ -21,6 +21,8 @@ type ports struct {
 	KubeAPIServer     int `json:"kubeAPIServer"`
 	ControllerManager int `json:"controllerManager"`
 	APIServer         int `json:"apiserver"`
+	ManagerMetrics    int `json:"managerMetrics"`
+	APIServerMetrics  int `json:"apiserverMetrics"`
 }
 
 // openPorts reads the ports of the last run, or finds free ones.
@@ -32,7 +34,7 @@ func openPorts(folder string) (*ports, error) {
 			p = &ports{} // they are only a convenience
 		}
 	}
-	for _, port := range []*int{&p.Etcd, &p.EtcdPeer, &p.KubeAPIServer, &p.ControllerManager, &p.APIServer} {
+	for _, port := range []*int{&p.Etcd, &p.EtcdPeer, &p.KubeAPIServer, &p.ControllerManager, &p.APIServer, &p.ManagerMetrics, &p.APIServerMetrics} {
 		if *port != 0 && isFree(*port) {
 			continue
 		}

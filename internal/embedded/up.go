@@ -127,6 +127,9 @@ func prepare(o *Options, now time.Time) (*runner, func(), error) {
 		_ = held.Close()
 		return nil, nil, err
 	}
+	if o.MetricsAddress == "" {
+		o.MetricsAddress = loopback(p.ports.ManagerMetrics)
+	}
 	if o.Kubeconfig == "" {
 		o.Kubeconfig = filepath.Join(data, "kubeconfig")
 	}
@@ -228,7 +231,7 @@ func (r *runner) startManager() error {
 	arguments := []string{
 		"manager", "--kubeconfig=" + r.plane.file("manager.kubeconfig"), "--system-namespace=" + systemNamespace,
 		"--time-zone=" + r.options.TimeZone, "--metrics-bind-address=" + r.options.MetricsAddress,
-		"--script-runner=process",
+		"--metrics-secure=false", "--script-runner=process",
 	}
 	for _, host := range r.options.Hosts() {
 		arguments = append(arguments, "--allow-hosts="+host)
@@ -319,6 +322,7 @@ func (r *runner) startAPIServer(ctx context.Context) error {
 	err := r.plane.children.start("apiserver", r.self, "apiserver",
 		"--kubeconfig="+r.plane.file("apiserver.kubeconfig"), "--system-namespace="+systemNamespace,
 		"--rest-address="+r.options.RestAddress, "--time-zone="+r.options.TimeZone,
+		"--metrics-bind-address="+loopback(r.plane.ports.APIServerMetrics), "--metrics-secure=false",
 		"--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(r.plane.ports.APIServer),
 		"--tls-cert-file="+r.plane.file("apiserver-serving.crt"), "--tls-private-key-file="+r.plane.file("apiserver-serving.key"),
 		"--require-apiservice")
@@ -384,8 +388,10 @@ Ticketflow is ready, after %.1f s.
 
   REST API     http://%s/api/v1.0
   kubectl      KUBECONFIG=%s
+  metrics      http://%s/metrics (manager), http://%s/metrics (API server)
   logs         %s
 
 Stop it with Ctrl-C. The data stays in %s.`,
-		took.Seconds(), r.options.RestAddress, r.options.Kubeconfig, filepath.Join(r.plane.data, "logs"), r.plane.data)
+		took.Seconds(), r.options.RestAddress, r.options.Kubeconfig,
+		r.options.MetricsAddress, loopback(r.plane.ports.APIServerMetrics), filepath.Join(r.plane.data, "logs"), r.plane.data)
 }
