@@ -49,6 +49,7 @@ type ScriptSpec struct {
 	SourceFrom *ScriptSource `json:"sourceFrom,omitempty"`
 
 	// env are variables for the script, besides those that tell of the ticket.
+	// With TICKETFLOW_TRACEBACK, a Python script that raises says where.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

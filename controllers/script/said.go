@@ -26,12 +26,20 @@ type Said struct {
 	CutBefore, CutAfter bool
 }
 
+// unspecific is how programs end that have nothing more to say by it.
+const unspecific = "exit status 1"
+
 // Failed is the result of a run that failed: why, and what the script had to
-// say last. The first piece that says anything counts.
+// say last, which is all there is to tell where why is not specific. The first
+// piece that says anything counts.
 func Failed(why string, secrets Secrets, last ...Said) Result {
 	for _, said := range last {
 		if text := strings.TrimSpace(secrets.Strike(said)); text != "" {
-			why += ": " + text
+			if why == unspecific {
+				why = text
+			} else {
+				why += ": " + text
+			}
 			break
 		}
 	}

@@ -62,6 +62,12 @@ func TestResults(t *testing.T) {
 			got:  script.Succeeded([]byte(`{"fields": 3}`), secrets, said("")),
 			want: script.Result{Message: "the result is not the JSON that is expected: json: cannot unmarshal number into Go struct field .fields of type map[string]interface {}"},
 		},
+		"a failure that says why needs no exit status that says nothing": {
+			got: script.Failed("exit status 1", secrets, said("why\n")), want: script.Result{Message: "why"},
+		},
+		"a failure that says nothing has its exit status": {
+			got: script.Failed("exit status 1", secrets, said(" \n")), want: script.Result{Message: "exit status 1"},
+		},
 		"a failure tells the first that says anything": {
 			got: script.Failed("exit status 3", secrets, said(" \n"), said("why\n")), want: script.Result{Message: "exit status 3: why"},
 		},

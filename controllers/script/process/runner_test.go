@@ -73,7 +73,7 @@ func TestRun(t *testing.T) {
 		},
 		"a failure without words on standard error tells standard output": {
 			interpreter: "sh", source: "echo broken; exit 1",
-			want: script.Result{Message: "exit status 1: broken"},
+			want: script.Result{Message: "broken"},
 		},
 		"Python scripts of the older system find their globals": {
 			interpreter: "python3", source: "print(ticket_id + 1, action_from, __name__)",
@@ -82,6 +82,14 @@ func TestRun(t *testing.T) {
 		"a Python script's exit code decides too": {
 			interpreter: "python3", source: "import sys\nsys.exit(4)",
 			want: script.Result{Message: "exit status 4"},
+		},
+		"what a Python script raises is told by its text": {
+			interpreter: "python3", source: "print('started')\nraise ValueError('no such host')",
+			want: script.Result{Message: "no such host"},
+		},
+		"what a Python script raises without a text is told by its name": {
+			interpreter: "python3", source: "raise NotImplementedError",
+			want: script.Result{Message: "NotImplementedError"},
 		},
 		"the ticket is there as a file": {
 			interpreter: "python3",
@@ -146,6 +154,15 @@ func TestRun(t *testing.T) {
 				t.Errorf("unexpected result (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAPythonScriptTellsWhereItRaisedIfItIsAsked(t *testing.T) {
+	task := newTask("python3", "print('started')\nraise ValueError('no such host')")
+	task.Env = []script.Variable{{Name: "TICKETFLOW_TRACEBACK", Value: "1"}}
+	result := run(t, task)
+	if result.Succeeded || !strings.Contains(result.Message, "line 2") || !strings.HasSuffix(result.Message, "ValueError: no such host") {
+		t.Errorf("got %+v", result)
 	}
 }
 

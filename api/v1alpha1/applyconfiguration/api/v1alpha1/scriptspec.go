@@ -31,6 +31,7 @@ type ScriptSpecApplyConfiguration struct {
 	// sourceFrom is where the script's text is.
 	SourceFrom *ScriptSourceApplyConfiguration `json:"sourceFrom,omitempty"`
 	// env are variables for the script, besides those that tell of the ticket.
+	// With TICKETFLOW_TRACEBACK, a Python script that raises says where.
 	Env []EnvVarApplyConfiguration `json:"env,omitempty"`
 	// timeout after which the script and all it started are killed; default 60s.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
