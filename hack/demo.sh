@@ -61,10 +61,10 @@ expect "what the creator may do" "You (lilei) may:" "$(bin/kubectl-ticket show "
 expect "nothing for the leader" "Nothing waits for you" "$(bin/kubectl-ticket list --namespace it --as zhangsan --todo 2>&1)"
 expect "confirm" '"code":0' "$(call lilei PATCH "tickets/$ticket" '{"transition_id": 7, "suggestion": "已经生效"}')"
 expect "ended" '"act_state_id":4' "$(call lilei GET "tickets/$ticket")"
-table=$(bin/kubernetes/kubectl get tickets --namespace it)
+table=$(bin/kubernetes/kubectl get tickets.ticketflow.dev --namespace it)
 expect "kubectl" Finished "$table"
 expect "the aggregated API" "\"id\":$ticket," "$(bin/kubernetes/kubectl get --raw "/apis/rest.ticketflow.dev/v1/ticketids/$ticket")"
-name=$(bin/kubernetes/kubectl get tickets --namespace it --output name | head -1)
+name=$(bin/kubernetes/kubectl get tickets.ticketflow.dev --namespace it --output name | head -1)
 expect "by name" '"kind":"Ticket"' "$(bin/kubernetes/kubectl get --raw "/apis/rest.ticketflow.dev/v1/namespaces/it/tickets/${name#*/}")"
 hack/portal.py "$TICKETFLOW"
 echo "The walk went as the README says."
