@@ -74,7 +74,7 @@ vet: ## Look for mistakes that compile.
 	go vet ./...
 
 .PHONY: generate
-generate: ## Regenerate deepcopy, apply configurations, CRDs and roles.
+generate: ## Regenerate deepcopy, apply configurations, CRDs, roles and the chart.
 	hack/generate.sh
 
 .PHONY: verify

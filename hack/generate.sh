@@ -12,3 +12,7 @@ for part in manager apiserver; do
   [ $part = apiserver ] && sources=./apiserver/backend
   gen rbac:roleName=ticketflow-$part,fileName=$part-role.yaml paths=$sources output:rbac:artifacts:config=config/rbac
 done
+# The chart's templates, by kubectl's own kustomize.
+KUBECTL=$(command -v "${KUBECTL:-${KUBEBUILDER_ASSETS:-bin/kubernetes}/kubectl}") ||
+  { echo "there is no kubectl to write the chart with: make kubectl builds it" >&2; exit 1; }
+KUBECTL=$KUBECTL hack/chart.sh
