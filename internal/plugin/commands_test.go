@@ -192,9 +192,11 @@ var _ = Describe("list", func() {
 		var out screen
 		ended := make(chan int, 1)
 		go func() { ended <- o.zhangsan.run(watching, &out, GinkgoWriter, "list", "--todo", "--watch") }()
-		Eventually(out.shown).Should(MatchRegexp(`^NAME .*\n%s .* lead .*\n`, t.Name))
+		Eventually(out.shown).Should(MatchRegexp(`^NAME .*\n%s .* lead .*\n$`, t.Name))
+		o.lilei.does(ctx, "comment", t.Name, "a comment changes no row")
 		o.zhangsan.does(ctx, "approve", t.Name)
 		Eventually(out.shown).Should(MatchRegexp(`\n%s .* ops +InProgress +guiji,wangwu .*\n$`, t.Name), "it is shown once more, as it left")
+		Expect(out.shown()).To(MatchRegexp(`^NAME .*\n%s .* lead .*\n%s .* ops .*\n$`, t.Name, t.Name))
 		o.guiji.does(ctx, "accept", t.Name)
 		other := o.open(ctx)
 		Eventually(out.shown).Should(MatchRegexp(`\n%s .* lead .*\n$`, other.Name))

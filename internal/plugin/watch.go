@@ -64,24 +64,31 @@ func (c *cluster) watchTickets(ctx context.Context, version string, tell func(go
 }
 
 // follow shows what is there and then every change, until interrupted. What
-// passes the filters no more is shown once more, as it left.
+// passes the filters no more is shown once more, as it left. A table has no new
+// row for what its columns do not tell.
 func (l *lister) follow(ctx context.Context, found []v1alpha1.Ticket, version string) error {
 	show := l.shower()
-	shown := map[types.UID]bool{}
+	shown := map[types.UID]string{}
 	for i := range found {
-		shown[found[i].UID] = true
+		shown[found[i].UID] = gist(&found[i])
 	}
 	if err := show(found...); err != nil {
 		return err
 	}
 	err := l.cluster.watchTickets(ctx, version, func(gone bool, t *v1alpha1.Ticket) (bool, error) {
 		wanted := !gone && l.wanted(t)
-		if !wanted && !shown[t.UID] {
-			return false, nil
-		}
-		shown[t.UID] = wanted
 		if gone && t.DeletionTimestamp == nil {
 			t.DeletionTimestamp = &metav1.Time{Time: l.clock.Now()}
+		}
+		before, known := shown[t.UID]
+		if wanted {
+			shown[t.UID] = gist(t)
+		} else {
+			delete(shown, t.UID)
+		}
+		same := wanted && l.printer == nil && before == gist(t)
+		if same || !wanted && !known {
+			return false, nil
 		}
 		return false, show(*t)
 	}, l.options()...)
@@ -89,6 +96,11 @@ func (l *lister) follow(ctx context.Context, found []v1alpha1.Ticket, version st
 		return nil // an interruption is how a watch ends
 	}
 	return err
+}
+
+// gist is what a table's row tells, its ages apart.
+func gist(t *v1alpha1.Ticket) string {
+	return fmt.Sprint(t.Status.ID, t.Status.State, progress(t), waitsFor(&t.Status.Participants), t.Status.Title)
 }
 
 // shower writes tickets as they come.
