@@ -30,7 +30,7 @@ require() {
   [ "$(id -u)" = 0 ] || skip "it takes root"
   local need missing=()
   for need in containerd:containerd ctr:containerd runc:runc /usr/lib/cni/bridge:containernetworking-plugins \
-    iptables:iptables ip:iproute2 busybox:busybox-static openssl:openssl; do
+    iptables:iptables ipset:ipset ip:iproute2 busybox:busybox-static openssl:openssl; do
     command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
   done
   [ ${#missing[@]} -eq 0 ] || skip "missing Debian packages: apt-get install ${missing[*]}"
@@ -81,6 +81,7 @@ up() {
   down >/dev/null
   local start=$SECONDS
   "$root/hack/kubernetes/build.sh" "$bin" "${programs[@]}"
+  build_kube_router
   write_config "$dir"
   connect
   for each in $(cgroups); do mkdir -p "$each/$cgroup"; done
@@ -97,6 +98,15 @@ up() {
   until_ready 120 "the node" kubectl wait --for condition=Ready --timeout 1s node/node
   until_ready 60 "the default service account" kubectl get serviceaccount default
   echo "The node is up after $((SECONDS - start)) s. export KUBECONFIG=$dir/kubeconfig"
+}
+
+# build_kube_router builds what keeps pods to network policies.
+build_kube_router() {
+  cd "$here/kube-router"
+  [ ! "$bin/kube-router" -nt go.mod ] || return 0
+  echo "Building kube-router from Go modules, once; with a cold cache that takes minutes."
+  CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w" -o "$bin/.kube-router.new" github.com/cloudnativelabs/kube-router/v2/cmd/kube-router
+  mv "$bin/.kube-router.new" "$bin/kube-router"
 }
 
 # connect makes the network namespace and the way into it. Both vanish with it.

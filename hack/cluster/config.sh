@@ -13,7 +13,7 @@ write_config() {
   ln -sfn /run "$dir/var/run"
   write_certificates "$dir/pki"
   kubeconfig admin $inside_ip >"$dir/kubeconfig"
-  for each in kubelet kube-proxy kube-scheduler kube-controller-manager; do
+  for each in kubelet kube-proxy kube-router kube-scheduler kube-controller-manager; do
     kubeconfig $each $bridge_ip >"$dir/$each.kubeconfig"
   done
   containerd_config >"$dir/containerd.toml"
@@ -35,6 +35,7 @@ write_certificates() {
   certificate ca admin /O=system:masters/CN=admin
   certificate ca kubelet /O=system:nodes/CN=system:node:node
   certificate ca kube-proxy /CN=system:kube-proxy
+  certificate ca kube-router /O=system:masters/CN=kube-router
   certificate ca kube-scheduler /CN=system:kube-scheduler
   certificate ca kube-controller-manager /CN=system:kube-controller-manager
   certificate front-proxy-ca aggregator /CN=aggregator

@@ -42,11 +42,16 @@ start /run/bin/kube-apiserver --etcd-servers http://127.0.0.1:2379 \
   --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group \
   --requestheader-extra-headers-prefix X-Remote-Extra-
 
-until /run/bin/kubectl --kubeconfig kubeconfig get --raw /readyz >/dev/null 2>&1; do sleep 0.2; done
+until_answers() { until /run/bin/kubectl --kubeconfig kubeconfig "$@" >/dev/null 2>&1; do sleep 0.2; done; }
+
+until_answers get --raw /readyz
 start /run/bin/kube-controller-manager --kubeconfig kube-controller-manager.kubeconfig --leader-elect=false \
   --use-service-account-credentials --service-account-private-key-file pki/service-account.key \
   --root-ca-file pki/ca.crt --cluster-signing-cert-file pki/ca.crt --cluster-signing-key-file pki/ca.key
 start /run/bin/kube-scheduler --kubeconfig kube-scheduler.kubeconfig --leader-elect=false
 start /run/bin/kubelet --config kubelet.yaml --kubeconfig kubelet.kubeconfig --hostname-override node --node-ip "$bridge_ip"
 start /run/bin/kube-proxy --config kube-proxy.yaml
+until_answers get node node
+start /run/bin/kube-router --kubeconfig kube-router.kubeconfig --hostname-override node --service-cluster-ip-range "$services" \
+  --run-firewall --run-router=false --run-service-proxy=false --enable-cni=false
 wait
