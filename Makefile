@@ -43,6 +43,10 @@ cluster-up: ## Bring up a real Kubernetes node for tests, on this machine; takes
 cluster-down: ## Take that node down, with all that it made.
 	@hack/cluster/cluster.sh down
 
+.PHONY: test-e2e
+test-e2e: ## Test Ticketflow as installed on such a node; skipped, saying so, where there can be none.
+	@hack/e2e.sh
+
 .PHONY: bench
 bench: build kubernetes ## Measure REST beside the raw kube-apiserver, in one table.
 	go run ./hack/bench
@@ -71,7 +75,7 @@ fmt: ## Format the code.
 
 .PHONY: vet
 vet: ## Look for mistakes that compile.
-	go vet ./...
+	go vet -tags e2e ./...
 
 .PHONY: generate
 generate: ## Regenerate deepcopy, apply configurations, CRDs, roles and the chart.

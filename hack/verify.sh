@@ -7,7 +7,7 @@ before=$(git status --porcelain; git diff)
 hack/generate.sh
 go mod tidy
 for module in kubernetes image; do (cd hack/$module && go mod tidy); done
-unformatted=$(gofmt -l api apiserver cmd config controllers engine hack internal)
+unformatted=$(gofmt -l api apiserver cmd config controllers engine hack internal test)
 if [ -n "$unformatted" ]; then
   echo "not formatted; make fmt does it:"
   echo "$unformatted"
