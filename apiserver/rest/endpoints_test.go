@@ -55,6 +55,14 @@ var _ = Describe("A hook's call-back", func() {
 		}))
 	})
 
+	It("comes after a call whose log tells what was sent and what became of it", func() {
+		logs := openHooked() + "/flowlogs?ticket_data=1"
+		Eventually(func() any { return as("lilei").get(logs).ok().(map[string]any)["value"] }).Should(ContainElement(keys(Keys{
+			"participant": Equal("hook"), "suggestion": ContainSubstring("not on the manager's --allow-hosts"),
+			"ticket_data": keys(Keys{"title": Equal("hooked"), "extra_info": HaveKeyWithValue("room", "12")}),
+		})))
+	})
+
 	It("tells of a failure and leaves the ticket waiting", func() {
 		ticket := openHooked()
 		as("").post(ticket+"/hook_call_back", `{"result": false, "msg": "no machine"}`).ok()
