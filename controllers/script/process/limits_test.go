@@ -92,7 +92,7 @@ func crashTask(folder string) script.Task {
 	return newTask("sh", fmt.Sprintf("%s echo $$ > %s; sleep 300", escape(filepath.Join(folder, "escaped")), filepath.Join(folder, "main")))
 }
 
-func TestWhatAKilledManagerLeavesIsEndedBeforeTheNextRun(t *testing.T) {
+func TestWhatAKilledManagerLeavesIsEndedByTheNext(t *testing.T) {
 	folder := t.TempDir()
 	manager := exec.Command(os.Args[0])
 	manager.Env = append(os.Environ(), crashVariable+"="+folder)
@@ -122,6 +122,10 @@ func TestWhatAKilledManagerLeavesIsEndedBeforeTheNextRun(t *testing.T) {
 
 	runner := &process.Runner{Dir: filepath.Join(folder, "runs"), Clock: clock.RealClock{}}
 	t.Cleanup(runner.Shutdown)
+	if err := runner.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	expectGone(t, escaped) // not only before the next run
 	task := newTask("sh", fmt.Sprintf("grep -sv ') Z ' /proc/$(cat %s)/stat || echo alone; ls", escaped))
 	result, err := runner.Run(t.Context(), task)
 	if err != nil || result.Message != "alone\nticket.json\n" {

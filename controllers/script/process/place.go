@@ -30,11 +30,8 @@ type place struct {
 // prepare makes a run's folder, after ending whatever a crash left of an
 // earlier try.
 func (r *Runner) prepare(task script.Task) (*place, error) {
-	if err := r.ownDir(); err != nil {
+	if err := r.Sweep(); err != nil {
 		return nil, err
-	}
-	if r.once.Do(r.first); r.leftovers != nil {
-		return nil, r.leftovers
 	}
 	p := at(filepath.Join(r.Dir, task.Name))
 	r.end(task.Name)
@@ -71,6 +68,15 @@ func at(root string) *place {
 		Ticket:    filepath.Join(work, "ticket.json"),
 		Result:    filepath.Join(work, "result.json"),
 	}}
+}
+
+// Sweep ends, once, what a manager that was killed has left.
+func (r *Runner) Sweep() error {
+	if err := r.ownDir(); err != nil {
+		return err
+	}
+	r.once.Do(r.first)
+	return r.leftovers
 }
 
 // ownDir makes the folder of all runs; one that belongs to somebody else, who

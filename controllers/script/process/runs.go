@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	runtimemanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -30,8 +31,9 @@ type run struct {
 	err    error
 }
 
-// Watch wakes the reconciler when a run has ended, ends the runs of tickets
-// that are deleted, and all of them when the manager shuts down.
+// Watch ends what a manager that was killed has left, wakes the reconciler when
+// a run has ended, ends the runs of tickets that are deleted, and all of them
+// when the manager shuts down.
 func (r *Runner) Watch(mgr ctrl.Manager, b *builder.Builder) error {
 	r.woken = make(chan event.GenericEvent)
 	b.WatchesRawSource(source.Channel(r.woken, &handler.EnqueueRequestForObject{}))
@@ -41,6 +43,10 @@ func (r *Runner) Watch(mgr ctrl.Manager, b *builder.Builder) error {
 		},
 	})
 	return mgr.Add(runtimemanager.RunnableFunc(func(ctx context.Context) error {
+		// Not only before the next run, which may be far away.
+		if err := r.Sweep(); err != nil {
+			log.FromContext(ctx).Error(err, "Could not end what earlier runs have left")
+		}
 		<-ctx.Done()
 		r.Shutdown()
 		return nil
