@@ -21,7 +21,7 @@ import (
 // tickets serves tickets by name, and opens them.
 type tickets struct{ byName }
 
-var _ rest.Creater = &tickets{}
+var _ rest.Creater = &tickets{} //nolint:misspell // the library spells it so
 
 // Create opens a ticket. Its name is the server's to give.
 func (s *tickets) Create(ctx context.Context, object runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
