@@ -39,6 +39,7 @@ type exchange struct {
 	id     string
 	route  string // the endpoint's pattern; empty where there is none
 	caller backend.Caller
+	known  bool // who calls is known: a user who is not is another
 	start  time.Time
 }
 
@@ -96,6 +97,7 @@ func (a *API) serve(x *exchange, found *route, id string) {
 		a.fail(x, err)
 		return
 	}
+	x.known = true
 	result, err := found.handle(req)
 	if err != nil {
 		a.fail(x, err)
@@ -162,6 +164,9 @@ func (a *API) fail(x *exchange, err error) {
 		status = fault
 	} else if x.caller.App != nil && x.caller.App.Spec.HTTPStatus == v1alpha1.HTTPStandard {
 		status = Status(failure.Reason)
+		if x.known && failure.Reason == engine.ReasonUnknownUser {
+			status = http.StatusUnprocessableEntity // 401 would send a client to sign in anew
+		}
 	}
 	a.refuse(x, failure, status)
 }

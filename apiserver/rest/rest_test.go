@@ -137,6 +137,10 @@ var _ = Describe("What is not right", func() {
 
 	It("has proper statuses where the application wants them", func() {
 		Expect(as("lilei").through("old").get("tickets/987654").status).To(Equal(http.StatusNotFound))
+		Expect(as("stranger").through("old").get("tickets?category=all").status).To(Equal(http.StatusUnauthorized))
+		toStranger := as("zhangsan").through("old").post(open(1)+"/deliver", `{"target_username": "stranger"}`)
+		toStranger.refused("UnknownUser", "target_username")
+		Expect(toStranger.status).To(Equal(http.StatusUnprocessableEntity), "who asks is known")
 		Expect(as("lilei").through("old").with("signature", "0123").get("tickets/1").status).To(Equal(http.StatusUnauthorized))
 		Expect(as("lilei").get("nothing").status).To(Equal(http.StatusNotFound))
 		Expect(as("lilei").send(http.MethodDelete, "tickets/1/accept", "").status).To(Equal(http.StatusMethodNotAllowed))
