@@ -270,6 +270,49 @@ var _ = Describe("a ticket through kube-apiserver", Ordered, func() {
 	})
 })
 
+var _ = Describe("a list of tickets", func() {
+	// listed are the names that a user finds in the desk's namespace.
+	listed := func(ctx context.Context, user string, limit int64) (names []string, err error) {
+		var next string
+		for {
+			list, err := dynamic.NewForConfigOrDie(configOf(user)).Resource(aggregated.GroupVersion.WithResource("tickets")).
+				Namespace(desk).List(ctx, metav1.ListOptions{Limit: limit, Continue: next})
+			if err != nil {
+				return nil, err
+			}
+			for _, each := range list.Items {
+				names = append(names, each.GetName())
+			}
+			if next = list.GetContinue(); next == "" {
+				return names, nil
+			}
+		}
+	}
+
+	It("has what each ticket's own rule shows, page by page", func(ctx SpecContext) {
+		create(ctx, workflow(desk, "secret-vpn", v1alpha1.VisibilityRelated))
+		handlers(ctx, "lilei", "wangwu", "seer")
+		everyones := opened(ctx).GetName()
+		body := map[string]any{"request": map[string]any{"workflow": "secret-vpn", "title": "hush", "fields": map[string]any{"days": 3}}}
+		var hers *unstructured.Unstructured
+		Eventually(func() (err error) { // its workflow is judged first
+			hers, err = post(ctx, "lilei", "namespaces/desk/tickets", body)
+			return err
+		}).Should(Succeed())
+		all, err := listed(ctx, "lilei", 1)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(all).To(ContainElements(everyones, hers.GetName()))
+		Expect(all[0]).To(Equal(hers.GetName()), "the newest first")
+		Expect(listed(ctx, "lilei", 0)).To(Equal(all))
+		Expect(listed(ctx, "wangwu", 0)).To(And(ContainElement(everyones), Not(ContainElement(hers.GetName()))))
+		Expect(listed(ctx, "seer", 0)).NotTo(ContainElement(hers.GetName()))
+		may(ctx, "seer", desk, rbacv1.PolicyRule{APIGroups: []string{"ticketflow.dev"}, Resources: []string{"tickets"}, Verbs: []string{"list"}})
+		Eventually(func() ([]string, error) { return listed(ctx, "seer", 0) }).Should(ContainElement(hers.GetName()))
+		_, err = listed(ctx, "stranger", 0)
+		Expect(err).To(Satisfy(apierrors.IsForbidden))
+	})
+})
+
 var _ = Describe("who calls", func() {
 	It("is not believed where kube-apiserver does not say so", func(ctx SpecContext) {
 		handlers(ctx, "lilei")

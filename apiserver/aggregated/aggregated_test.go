@@ -134,7 +134,7 @@ func rulesOf(name string) []rbacv1.PolicyRule {
 	}
 }
 
-// servedUnder are a resource and its parts, by the one verb that each has.
+// servedUnder are a resource and its parts, by verb.
 func servedUnder(resource string) map[string][]string {
 	GinkgoHelper()
 	client := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei"))
@@ -144,7 +144,7 @@ func servedUnder(resource string) map[string][]string {
 	for _, each := range list.APIResources {
 		if whole, _, _ := strings.Cut(each.Name, "/"); whole == resource {
 			for _, verb := range each.Verbs {
-				Expect(verb).To(BeElementOf("get", "create"), "%s: watch and delete would have namespaces wait for it", each.Name)
+				Expect(verb).To(BeElementOf("get", "list", "create"), "%s: watch and delete would have namespaces wait for it", each.Name)
 				out[verb] = append(out[verb], each.Name)
 			}
 		}

@@ -42,7 +42,7 @@ func (s *tickets) Create(ctx context.Context, object runtime.Object, validate re
 	if err != nil {
 		return nil, answered(ctx, s, err, "")
 	}
-	value, err := s.shown(ctx, t, who)
+	value, err := s.shown(ctx, t, who, false)
 	if err != nil {
 		return nil, answered(ctx, s, err, t.Name)
 	}

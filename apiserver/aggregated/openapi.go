@@ -20,6 +20,9 @@ func (Ticket) OpenAPIModelName() string { return "dev.ticketflow.rest.v1.Ticket"
 // OpenAPIModelName is the name of the schema of tickets by id.
 func (TicketID) OpenAPIModelName() string { return "dev.ticketflow.rest.v1.TicketID" }
 
+// OpenAPIModelName is the name of the schema of a list of tickets.
+func (TicketList) OpenAPIModelName() string { return "dev.ticketflow.rest.v1.TicketList" }
+
 // OpenAPIModelName is the name of the schema of what is asked.
 func (Action) OpenAPIModelName() string { return "dev.ticketflow.rest.v1.Action" }
 
@@ -59,6 +62,16 @@ func definitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefiniti
 			Schema:       object(each.description, properties),
 			Dependencies: []string{meta},
 		}
+	}
+	listMeta, item := metav1.ListMeta{}.OpenAPIModelName(), Ticket{}.OpenAPIModelName()
+	items := spec.Schema{SchemaProps: spec.SchemaProps{Ref: ref(item)}}
+	all[TicketList{}.OpenAPIModelName()] = common.OpenAPIDefinition{
+		Schema: object("A page of tickets.", map[string]spec.Schema{
+			"kind": text("The kind: TicketList."), "apiVersion": text("The group and version: rest.ticketflow.dev/v1."),
+			"metadata": {SchemaProps: spec.SchemaProps{Ref: ref(listMeta)}},
+			"items":    {SchemaProps: spec.SchemaProps{Type: []string{"array"}, Items: &spec.SchemaOrArray{Schema: &items}}},
+		}, "items"),
+		Dependencies: []string{listMeta, item},
 	}
 	return all
 }

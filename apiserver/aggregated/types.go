@@ -107,6 +107,28 @@ func (a *Action) DeepCopyObject() runtime.Object {
 	return &out
 }
 
+// TicketList is a page of tickets.
+type TicketList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	// Items are the tickets.
+	Items []Ticket `json:"items"`
+}
+
+// DeepCopyObject copies the list.
+func (l *TicketList) DeepCopyObject() runtime.Object {
+	out := *l
+	out.ListMeta = *l.ListMeta.DeepCopy()
+	out.Items = make([]Ticket, 0, len(l.Items))
+	for i := range l.Items {
+		if t, ok := l.Items[i].DeepCopyObject().(*Ticket); ok {
+			out.Items = append(out.Items, *t)
+		}
+	}
+	return &out
+}
+
 // TicketReference says which ticket an id belongs to.
 type TicketReference struct {
 	Namespace string `json:"namespace"`
@@ -139,9 +161,9 @@ var (
 )
 
 func init() {
-	scheme.AddKnownTypes(GroupVersion, &Ticket{}, &TicketID{}, &Action{})
+	scheme.AddKnownTypes(GroupVersion, &Ticket{}, &TicketID{}, &TicketList{}, &Action{})
 	// Nothing is stored: the one form is read and written.
-	scheme.AddKnownTypes(schema.GroupVersion{Group: GroupVersion.Group, Version: runtime.APIVersionInternal}, &Ticket{}, &TicketID{}, &Action{})
+	scheme.AddKnownTypes(schema.GroupVersion{Group: GroupVersion.Group, Version: runtime.APIVersionInternal}, &Ticket{}, &TicketID{}, &TicketList{}, &Action{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 	scheme.AddUnversionedTypes(schema.GroupVersion{Version: "v1"}, &metav1.Status{}, &metav1.APIVersions{},
