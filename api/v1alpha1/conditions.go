@@ -11,6 +11,10 @@ const (
 	// name is its own.
 	ConditionReady = "Ready"
 
+	// ConditionStalled, on definitions, is True where Ready is False and only an
+	// edit helps; else it is absent. It is for tools that wait for what they apply.
+	ConditionStalled = "Stalled"
+
 	// ConditionOpened says whether a Ticket was opened. False is final: the
 	// ticket was refused, the reason is one of the wire's refusal reasons.
 	ConditionOpened = "Opened"

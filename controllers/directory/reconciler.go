@@ -88,8 +88,7 @@ func (r *reconciler[T, P]) Reconcile(ctx context.Context, o P) (reconcile.Result
 		}
 		return reconcile.Result{}, err
 	}
-	conditions.Set(r.clock, &status.Conditions, o.GetGeneration(),
-		v1alpha1.ConditionReady, reason == v1alpha1.ReasonReady, reason, message)
+	conditions.SetReady(r.clock, &status.Conditions, o.GetGeneration(), reason, message)
 	status.ObservedGeneration = o.GetGeneration()
 	if equality.Semantic.DeepEqual(r.kind.status(before), status) {
 		return reconcile.Result{}, nil

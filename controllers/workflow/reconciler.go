@@ -79,8 +79,7 @@ func (r *Reconciler) reconcile(ctx context.Context, w *v1alpha1.Workflow) (recon
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	conditions.Set(r.Clock, &w.Status.Conditions, w.Generation, v1alpha1.ConditionReady,
-		v.reason == v1alpha1.ReasonReady, v.reason, v.message)
+	conditions.SetReady(r.Clock, &w.Status.Conditions, w.Generation, v.reason, v.message)
 	w.Status.ObservedGeneration = w.Generation
 	if !equality.Semantic.DeepEqual(before.Status, w.Status) {
 		if err := r.Client.Status().Patch(ctx, w, client.MergeFrom(before)); err != nil {

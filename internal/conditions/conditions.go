@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
 
 // maxMessage is the API's bound on a condition's message, in characters.
@@ -30,6 +32,18 @@ func Set(clk clock.PassiveClock, all *[]metav1.Condition, generation int64, kind
 		condition.LastTransitionTime = present.LastTransitionTime
 	}
 	meta.SetStatusCondition(all, condition)
+}
+
+// SetReady sets a definition's Ready, and Stalled where only an edit helps: it
+// tells those who wait for Ready that they wait in vain.
+func SetReady(clk clock.PassiveClock, all *[]metav1.Condition, generation int64, reason, message string) {
+	Set(clk, all, generation, v1alpha1.ConditionReady, reason == v1alpha1.ReasonReady, reason, message)
+	switch reason {
+	case v1alpha1.ReasonInvalid, v1alpha1.ReasonIDTaken, v1alpha1.ReasonNameTaken, v1alpha1.ReasonNameReserved:
+		Set(clk, all, generation, v1alpha1.ConditionStalled, true, reason, message)
+	default:
+		meta.RemoveStatusCondition(all, v1alpha1.ConditionStalled)
+	}
 }
 
 // Truncate shortens a text to a number of bytes, at a character's end, and
