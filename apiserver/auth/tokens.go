@@ -5,9 +5,11 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -21,6 +23,8 @@ const (
 	keepToken = 2 * time.Second
 	// mostTokens bounds how many Secrets are held at a time.
 	mostTokens = 1000
+	// readTime bounds how long reading a Secret may take.
+	readTime = 10 * time.Second
 )
 
 // tokens reads tokens from Secrets that carry our label, past any cache, so that
@@ -29,8 +33,9 @@ type tokens struct {
 	secrets client.Reader
 	clock   clock.PassiveClock
 
-	mu   sync.Mutex
-	kept map[types.NamespacedName]keptToken
+	reads singleflight.Group
+	mu    sync.Mutex
+	kept  map[types.NamespacedName]keptToken
 }
 
 type keptToken struct {
@@ -40,23 +45,37 @@ type keptToken struct {
 
 // read answers the token under a key, or false where there is none to be had.
 func (t *tokens) read(ctx context.Context, name types.NamespacedName, key string) (string, bool) {
-	now := t.clock.Now()
 	t.mu.Lock()
 	kept, ok := t.kept[name]
 	t.mu.Unlock()
-	if !ok || now.After(kept.until) {
-		var secret corev1.Secret
-		if err := t.secrets.Get(ctx, name, &secret); err != nil {
+	if !ok || t.clock.Now().After(kept.until) {
+		// All requests that come meanwhile share one look, which does not end
+		// with the request that happened to be the first.
+		found, err, _ := t.reads.Do(name.String(), func() (any, error) { return t.look(context.WithoutCancel(ctx), name) })
+		if err != nil {
 			return "", false
 		}
-		kept = keptToken{until: now.Add(keepToken)}
-		if _, labelled := secret.Labels[v1alpha1.LabelUse]; labelled {
-			kept.data = secret.Data
-		}
-		t.keep(name, kept)
+		kept, _ = found.(keptToken)
 	}
 	token := string(kept.data[key])
 	return token, token != ""
+}
+
+// look reads a Secret and keeps what it has for a moment.
+func (t *tokens) look(ctx context.Context, name types.NamespacedName) (keptToken, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	now := t.clock.Now()
+	var secret corev1.Secret
+	if err := t.secrets.Get(ctx, name, &secret); err != nil {
+		return keptToken{}, fmt.Errorf("read a token: %w", err)
+	}
+	kept := keptToken{until: now.Add(keepToken)}
+	if _, labelled := secret.Labels[v1alpha1.LabelUse]; labelled {
+		kept.data = secret.Data
+	}
+	t.keep(name, kept)
+	return kept, nil
 }
 
 func (t *tokens) keep(name types.NamespacedName, kept keptToken) {

@@ -33,6 +33,9 @@ func Run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return fmt.Errorf("read the kubeconfig: %w", err)
 	}
+	// Each request may ask about a token or a right: a limit of ours, of five a
+	// second unless said otherwise, would have requests wait for seconds.
+	config.QPS, config.Burst = -1, -1
 	location, err := time.LoadLocation(o.TimeZone)
 	if err != nil {
 		return fmt.Errorf("read the time zone: %w", err)
