@@ -218,7 +218,8 @@ func (i *Import) status(ctx context.Context, o, present *unstructured.Unstructur
 	return fmt.Errorf("others wrote it %d times in a row", tries)
 }
 
-// ask puts the action that was pending on the ticket.
+// ask puts the action that was pending on the ticket, unless something was
+// asked or has happened here already.
 func (i *Import) ask(ctx context.Context, source *v1alpha1.Ticket, present *unstructured.Unstructured) error {
 	if source.Spec.Action == nil {
 		return nil
@@ -226,13 +227,27 @@ func (i *Import) ask(ctx context.Context, source *v1alpha1.Ticket, present *unst
 	if _, decided := engine.Outcome(&source.Status, source.Spec.Action.ID); decided {
 		return nil
 	}
-	t := &v1alpha1.Ticket{ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: source.Name, ResourceVersion: present.GetResourceVersion()}}
-	before := t.DeepCopy()
-	t.Spec.Action = source.Spec.Action
-	err := i.Restorer.Patch(ctx, t, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	if apierrors.IsConflict(err) || apierrors.IsInvalid(err) {
-		i.Report("Ticket %s/%s: the action that was pending is not carried, since something else happened here already.", source.Namespace, source.Name)
-		return nil
+	for range tries {
+		there, err := asTicket(present)
+		if err != nil {
+			return err
+		}
+		if there.Spec.Action != nil || there.Status.HeadHash != source.Status.HeadHash {
+			break
+		}
+		t := &v1alpha1.Ticket{ObjectMeta: metav1.ObjectMeta{Namespace: source.Namespace, Name: source.Name, ResourceVersion: there.ResourceVersion}}
+		before := t.DeepCopy()
+		t.Spec.Action = source.Spec.Action
+		err = i.Restorer.Patch(ctx, t, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+		if !apierrors.IsConflict(err) {
+			return err
+		}
+		// A manager that runs here already may have looked after the ticket,
+		// which is no reason to lose what was asked.
+		if err := i.To.Get(ctx, client.ObjectKeyFromObject(t), present); err != nil {
+			return fmt.Errorf("read what is there: %w", err)
+		}
 	}
-	return err
+	i.Report("Ticket %s/%s: the action that was pending is not carried, since something else happened here already.", source.Namespace, source.Name)
+	return nil
 }
