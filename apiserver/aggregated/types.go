@@ -119,7 +119,7 @@ type TicketList struct {
 // DeepCopyObject copies the list.
 func (l *TicketList) DeepCopyObject() runtime.Object {
 	out := *l
-	out.ListMeta = *l.ListMeta.DeepCopy()
+	l.DeepCopyInto(&out.ListMeta)
 	out.Items = make([]Ticket, 0, len(l.Items))
 	for i := range l.Items {
 		if t, ok := l.Items[i].DeepCopyObject().(*Ticket); ok {
