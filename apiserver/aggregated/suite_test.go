@@ -120,9 +120,15 @@ var _ = BeforeSuite(func() {
 	served := serving(b, keys) // here, since envtest's users are not made by two at a time
 	go func() { ended <- aggregated.Run(ctx, served) }()
 	register(ctx, keys)
-	Eventually(func() error {
-		_, err := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei")).ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
-		return err
+	// Both what our server answers and what kube-apiserver has gathered of it,
+	// which comes a moment later.
+	lilei := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei"))
+	Eventually(func(g Gomega) {
+		_, err := lilei.ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
+		g.Expect(err).NotTo(HaveOccurred())
+		_, gathered, err := lilei.ServerGroupsAndResources()
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(gathered).To(ContainElement(HaveField("GroupVersion", aggregated.GroupVersion.String())))
 	}).Should(Succeed())
 })
 
