@@ -30,6 +30,7 @@ import (
 	"ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/graphs"
 	"ticketflow.dev/ticketflow/internal/history"
+	"ticketflow.dev/ticketflow/internal/slim"
 )
 
 // +kubebuilder:rbac:groups=ticketflow.dev,resources=tickets,verbs=get;list;watch;create;patch;delete
@@ -81,7 +82,7 @@ func New(o Options) (*Backend, error) {
 	// The server has its own priority level; a client-side limit would only hide it.
 	config.QPS, config.Burst = -1, -1
 	objects, err := cache.New(config, cache.Options{
-		Scheme: o.Scheme, DefaultTransform: cache.TransformStripManagedFields(), ReaderFailOnMissingInformer: true,
+		Scheme: o.Scheme, DefaultTransform: slim.Transform(), ReaderFailOnMissingInformer: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the cache: %w", err)

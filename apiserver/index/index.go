@@ -19,6 +19,7 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/slim"
 )
 
 // Index holds opened tickets. It is safe for concurrent use.
@@ -270,6 +271,9 @@ func terms(ticket *v1alpha1.Ticket) []string {
 		if related.Handled {
 			out = append(out, termHandled+string(related.User))
 		}
+	}
+	for i := range out {
+		out[i] = slim.Text(out[i]) // many tickets are listed under each
 	}
 	return out
 }

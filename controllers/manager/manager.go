@@ -43,6 +43,7 @@ import (
 	"ticketflow.dev/ticketflow/internal/ids"
 	"ticketflow.dev/ticketflow/internal/metrics"
 	"ticketflow.dev/ticketflow/internal/outbound"
+	"ticketflow.dev/ticketflow/internal/slim"
 	"ticketflow.dev/ticketflow/internal/wire"
 )
 
@@ -122,7 +123,7 @@ func managerOptions(o *Options) (ctrl.Options, error) {
 		Cache: cache.Options{
 			// Tickets are updated from what the cache has: nothing but what
 			// the server keeps by itself may be left out.
-			DefaultTransform: cache.TransformStripManagedFields(),
+			DefaultTransform: slim.Transform(),
 			ByObject: map[client.Object]cache.ByObject{
 				&appsv1.ControllerRevision{}: revisions,
 				&batchv1.Job{}:               jobs,

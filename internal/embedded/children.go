@@ -42,6 +42,7 @@ type children struct {
 type child struct {
 	name, program string
 	arguments     []string
+	memory        string // that its collector strives to keep to, as GOMEMLIMIT has it; "" for no limit
 	command       *exec.Cmd
 	begun         time.Time
 	pause         time.Duration // before it was started
@@ -72,9 +73,22 @@ func newChildren(logs string) *children {
 	return c
 }
 
+// ownMemory is what a program of our own strives to keep to: 100 000 tickets and
+// the garbage of their use fit into it.
+const ownMemory = "1280MiB"
+
 // start runs a program; its output goes to a log that begins anew.
 func (c *children) start(name, program string, arguments ...string) error {
-	added := &child{name: name, program: program, arguments: arguments}
+	return c.launch(&child{name: name, program: program, arguments: arguments})
+}
+
+// startOwn is start for a program of our own.
+func (c *children) startOwn(name, program string, arguments ...string) error {
+	return c.launch(&child{name: name, program: program, arguments: arguments, memory: ownMemory})
+}
+
+func (c *children) launch(added *child) error {
+	name := added.name
 	if err := os.Remove(c.log(name)); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
@@ -97,8 +111,11 @@ func (c *children) run(one *child) error {
 	command := exec.Command(one.program, one.arguments...)
 	command.Stdout, command.Stderr = log, log
 	// These programs make much garbage and hold little: collecting it half as
-	// often is worth a few hundred MiB.
+	// often is worth a few hundred MiB, but no more than that for our own.
 	command.Env = append(os.Environ(), "GOGC=200")
+	if one.memory != "" {
+		command.Env = append(command.Env, "GOMEMLIMIT="+one.memory)
+	}
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	result := make(chan error)
 	c.starts <- func() { result <- command.Start() }

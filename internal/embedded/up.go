@@ -246,7 +246,7 @@ func (r *runner) startManager() error {
 	} else {
 		r.say("Scripts run as this user, since it is not root: whoever may create a Script has a shell here.")
 	}
-	return r.plane.children.start("manager", r.self, arguments...)
+	return r.plane.children.startOwn("manager", r.self, arguments...)
 }
 
 // scriptDir is where scripts run. It lies outside the data folder, into which
@@ -319,7 +319,7 @@ func (r *runner) judged(ctx context.Context, object *unstructured.Unstructured) 
 
 // startAPIServer starts it, registers the aggregated API, and waits until both serve.
 func (r *runner) startAPIServer(ctx context.Context) error {
-	err := r.plane.children.start("apiserver", r.self, "apiserver",
+	err := r.plane.children.startOwn("apiserver", r.self, "apiserver",
 		"--kubeconfig="+r.plane.file("apiserver.kubeconfig"), "--system-namespace="+systemNamespace,
 		"--rest-address="+r.options.RestAddress, "--time-zone="+r.options.TimeZone,
 		"--metrics-bind-address="+loopback(r.plane.ports.APIServerMetrics), "--metrics-secure=false",
