@@ -51,6 +51,45 @@ func TestAProgramThatEndsIsStartedAgain(t *testing.T) {
 	}
 }
 
+func TestOnlyProgramsOfOurOwnHaveAMemoryLimit(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "")
+	c := newChildren(t.TempDir())
+	defer c.stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for name, test := range map[string]struct {
+		start func(name, program string, arguments ...string) error
+		want  string
+	}{
+		"own":   {c.startOwn, "limit " + ownMemory + ";"},
+		"other": {c.start, "limit ;"},
+	} {
+		if err := test.start(name, "/bin/sh", "-c", "echo \"limit $GOMEMLIMIT;\"; exec sleep 300"); err != nil {
+			t.Fatal(err)
+		}
+		if got := firstLine(ctx, t, c.log(name)); got != test.want {
+			t.Errorf("%s has %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// firstLine waits until a log has one.
+func firstLine(ctx context.Context, t *testing.T, log string) string {
+	t.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for range ticker.C {
+		data, err := os.ReadFile(log)
+		if line, _, whole := strings.Cut(string(data), "\n"); err == nil && whole {
+			return line
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("the log has no line: %q, %v", data, err)
+		}
+	}
+	return ""
+}
+
 func TestThePauseBeforeAStartGrowsUntilAProgramStays(t *testing.T) {
 	f := &failure{child: &child{begun: time.Unix(1000, 0)}}
 	soon, late := time.Unix(1001, 0), time.Unix(1005, 0)
