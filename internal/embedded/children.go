@@ -75,7 +75,7 @@ func newChildren(logs string) *children {
 
 // ownMemory is what a program of our own strives to keep to: 100 000 tickets and
 // the garbage of their use fit into it.
-const ownMemory = "1280MiB"
+const ownMemory = "1400MiB"
 
 // start runs a program; its output goes to a log that begins anew.
 func (c *children) start(name, program string, arguments ...string) error {
