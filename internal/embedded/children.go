@@ -88,9 +88,8 @@ func (c *children) startOwn(name, program string, arguments ...string) error {
 }
 
 func (c *children) launch(added *child) error {
-	name := added.name
-	if err := os.Remove(c.log(name)); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("start %s: %w", name, err)
+	if err := os.Remove(c.log(added.name)); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("start %s: %w", added.name, err)
 	}
 	if err := c.run(added); err != nil {
 		return err
@@ -111,7 +110,8 @@ func (c *children) run(one *child) error {
 	command := exec.Command(one.program, one.arguments...)
 	command.Stdout, command.Stderr = log, log
 	// These programs make much garbage and hold little: collecting it half as
-	// often is worth a few hundred MiB, but no more than that for our own.
+	// often is worth a few hundred MiB. With many tickets it would be thousands:
+	// our own have a bound.
 	command.Env = append(os.Environ(), "GOGC=200")
 	if one.memory != "" {
 		command.Env = append(command.Env, "GOMEMLIMIT="+one.memory)

@@ -28,19 +28,9 @@ func TestAProgramThatEndsIsStartedAgain(t *testing.T) {
 	watched := make(chan error, 1)
 	r := &runner{options: &Options{Out: out}, plane: &plane{children: c}}
 	go func() { watched <- r.watch(ctx) }()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for range ticker.C {
-		log, err := os.ReadFile(c.log("part"))
-		if err == nil && strings.Contains(string(log), "staying") {
-			if got := strings.Count(string(log), "started"); got != 2 {
-				t.Errorf("the log of a program that was started again has %d starts:\n%s", got, log)
-			}
-			break
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("it was not started again; its log:\n%s", log)
-		}
+	log := logWith(ctx, t, c.log("part"), "staying")
+	if got := strings.Count(log, "started"); got != 2 {
+		t.Errorf("the log of a program that was started again has %d starts:\n%s", got, log)
 	}
 	cancel()
 	if err := <-watched; err != nil {
@@ -61,30 +51,30 @@ func TestOnlyProgramsOfOurOwnHaveAMemoryLimit(t *testing.T) {
 		start func(name, program string, arguments ...string) error
 		want  string
 	}{
-		"own":   {c.startOwn, "limit " + ownMemory + ";"},
-		"other": {c.start, "limit ;"},
+		"own":   {c.startOwn, "limit " + ownMemory + ";\n"},
+		"other": {c.start, "limit ;\n"},
 	} {
 		if err := test.start(name, "/bin/sh", "-c", "echo \"limit $GOMEMLIMIT;\"; exec sleep 300"); err != nil {
 			t.Fatal(err)
 		}
-		if got := firstLine(ctx, t, c.log(name)); got != test.want {
+		if got := logWith(ctx, t, c.log(name), "\n"); got != test.want {
 			t.Errorf("%s has %q, want %q", name, got, test.want)
 		}
 	}
 }
 
-// firstLine waits until a log has one.
-func firstLine(ctx context.Context, t *testing.T, log string) string {
+// logWith waits until a log has a text, and returns all of it.
+func logWith(ctx context.Context, t *testing.T, path, text string) string {
 	t.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for range ticker.C {
-		data, err := os.ReadFile(log)
-		if line, _, whole := strings.Cut(string(data), "\n"); err == nil && whole {
-			return line
+		log, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(log), text) {
+			return string(log)
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("the log has no line: %q, %v", data, err)
+			t.Fatalf("%q is not in the log (%v):\n%s", text, err, log)
 		}
 	}
 	return ""

@@ -34,12 +34,12 @@ func Text[S ~string](text S) S { return S(unique.Make(string(text)).Value()) }
 func slim(t *v1alpha1.Ticket) {
 	share(&t.Kind, &t.APIVersion, &t.Namespace, &t.GenerateName)
 	texts(t.Finalizers)
-	t.Labels, t.Annotations = named(t.Labels), named(t.Annotations)
+	t.Labels, t.Annotations = keyed(t.Labels), keyed(t.Annotations)
 	share(&t.Spec.WorkflowRef.Name)
 	share(&t.Spec.Creator)
 	share(&t.Spec.Transition)
 	share(&t.Spec.By.Application, &t.Spec.By.User)
-	t.Spec.Fields = fields(t.Spec.Fields)
+	t.Spec.Fields = keyed(t.Spec.Fields)
 	slimAction(t.Spec.Action)
 	slimStatus(&t.Status)
 }
@@ -52,7 +52,7 @@ func slimAction(a *v1alpha1.TicketAction) {
 	share(&a.Actor, &a.Target)
 	share(&a.Transition, &a.FromState, &a.State)
 	share(&a.By.Application, &a.By.User)
-	a.Fields = fields(a.Fields)
+	a.Fields = keyed(a.Fields)
 }
 
 func slimStatus(s *v1alpha1.TicketStatus) {
@@ -66,7 +66,7 @@ func slimStatus(s *v1alpha1.TicketStatus) {
 	for i := range s.Related {
 		share(&s.Related[i].User)
 	}
-	s.Fields = fields(s.Fields)
+	s.Fields = keyed(s.Fields)
 	s.History = exact(s.History)
 	for i := range s.History {
 		slimEntry(&s.History[i])
@@ -92,7 +92,7 @@ func slimEntry(e *v1alpha1.HistoryEntry) {
 	if e.By != nil {
 		share(&e.By.Application, &e.By.User)
 	}
-	e.Changes = fields(e.Changes)
+	e.Changes = keyed(e.Changes)
 	slimParticipants(&e.After.Participants)
 	texts(e.After.Signers)
 	slimVotes(e.After.Votes)
@@ -135,24 +135,12 @@ func exact[T any](all []T) []T {
 	return moved
 }
 
-// named shares the keys, which many objects have; values are an object's own.
-func named(values map[string]string) map[string]string {
+// keyed shares the keys, which many objects have; values are an object's own.
+func keyed[M ~map[string]V, V any](values M) M {
 	if values == nil {
 		return nil
 	}
-	out := make(map[string]string, len(values))
-	for key, value := range values {
-		out[Text(key)] = value
-	}
-	return out
-}
-
-// fields shares the names of fields; values are a ticket's own.
-func fields(values v1alpha1.JSONObject) v1alpha1.JSONObject {
-	if values == nil {
-		return nil
-	}
-	out := make(v1alpha1.JSONObject, len(values))
+	out := make(M, len(values))
 	for key, value := range values {
 		out[Text(key)] = value
 	}
