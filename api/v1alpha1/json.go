@@ -5,6 +5,7 @@ package v1alpha1
 
 import (
 	"encoding/json"
+	"errors"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -49,4 +50,16 @@ func (o JSONObject) DeepCopy() JSONObject {
 		return nil
 	}
 	return runtime.DeepCopyJSON(o)
+}
+
+// errPacked: what a cache keeps of a ticket is not all of it.
+var errPacked = errors.New("a ticket's head, as a cache keeps it, is not to be written: read the whole ticket")
+
+// MarshalJSON writes the status, unless it lacks parts of itself.
+func (s TicketStatus) MarshalJSON() ([]byte, error) {
+	if s.Packed != nil {
+		return nil, errPacked
+	}
+	type plain TicketStatus
+	return json.Marshal(plain(s))
 }

@@ -723,6 +723,10 @@ type TicketStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=10
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Packed is, in a ticket that a cache keeps, what is left out of it there. A
+	// status that has it lacks parts of itself and cannot be written.
+	Packed []byte `json:"-"`
 }
 
 // Ticket is one request going through one Workflow.

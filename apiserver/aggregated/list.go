@@ -68,15 +68,15 @@ func (s *tickets) List(ctx context.Context, options *internalversion.ListOptions
 		return nil, err
 	}
 	query.Page, query.PerPage = page, size
-	found := s.backend.List(query)
+	found, total := s.backend.List(query)
 	list := &TicketList{}
-	if page > 1 && (page-1)*size >= found.Total {
+	if page > 1 && (page-1)*size >= total {
 		return list, nil // fewer than when the page before was read
 	}
-	if left := int64(found.Total - page*size); left > 0 {
+	if left := int64(total - page*size); left > 0 {
 		list.Continue, list.RemainingItemCount = strconv.Itoa(page+1), &left
 	}
-	for _, t := range found.Tickets {
+	for _, t := range found {
 		value, err := s.shown(ctx, t, name, true)
 		if err != nil {
 			return nil, answered(ctx, s, err, t.Name)

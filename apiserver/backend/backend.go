@@ -81,9 +81,7 @@ func New(o Options) (*Backend, error) {
 	config := rest.CopyConfig(o.Config)
 	// The server has its own priority level; a client-side limit would only hide it.
 	config.QPS, config.Burst = -1, -1
-	objects, err := cache.New(config, cache.Options{
-		Scheme: o.Scheme, DefaultTransform: slim.Transform(), ReaderFailOnMissingInformer: true,
-	})
+	objects, err := slim.NewCache(config, cache.Options{Scheme: o.Scheme, ReaderFailOnMissingInformer: true})
 	if err != nil {
 		return nil, fmt.Errorf("make the cache: %w", err)
 	}
@@ -159,12 +157,12 @@ func (b *Backend) Synced() <-chan struct{} { return b.done }
 // seen takes note of a ticket: the index first, then whoever waits, so that
 // what is answered is listed.
 func (b *Backend) seen(object any) {
-	ticket, ok := object.(*v1alpha1.Ticket)
+	head, ok := object.(*v1alpha1.Ticket)
 	if !ok {
 		return
 	}
-	b.index.Put(ticket)
-	b.waiters.tell(nameOf(ticket), ticket)
+	b.index.Put(head)
+	b.waiters.tell(nameOf(head), head)
 }
 
 func (b *Backend) gone(object any) {
@@ -257,11 +255,21 @@ func (b *Backend) Ticket(ctx context.Context, namespace, name string) (*v1alpha1
 	return &ticket, err == nil
 }
 
-// List answers a list query.
-func (b *Backend) List(q index.Query) index.Page { return b.index.List(q) }
+// Heads answers a list query with the tickets' heads: no fields and no history.
+func (b *Backend) Heads(q index.Query) index.Page { return b.index.List(q) }
 
-// Each shows every ticket of a list query, oldest first.
-func (b *Backend) Each(q index.Query, show func(*v1alpha1.Ticket)) { b.index.Each(q, show) }
+// List answers a list query with whole tickets, and how many there are in all.
+// They must not be changed.
+func (b *Backend) List(q index.Query) (tickets []*v1alpha1.Ticket, total int) {
+	page := b.index.List(q)
+	for _, head := range page.Heads {
+		tickets = append(tickets, slim.Whole(head))
+	}
+	return tickets, page.Total
+}
+
+// EachHead shows every ticket's head of a list query, oldest first.
+func (b *Backend) EachHead(q index.Query, show func(head *v1alpha1.Ticket)) { b.index.Each(q, show) }
 
 // Script finds a script of a namespace.
 func (b *Backend) Script(ctx context.Context, namespace, name string) (*v1alpha1.Script, bool) {

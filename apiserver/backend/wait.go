@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/internal/slim"
 )
 
 // waiters are told of every change to a ticket, by the informer.
@@ -22,7 +23,7 @@ type waiters struct {
 type waiter struct {
 	changed chan struct{}
 	mu      sync.Mutex
-	latest  *v1alpha1.Ticket // nil once it is gone
+	latest  *v1alpha1.Ticket // its head; nil once it is gone
 	told    bool
 }
 
@@ -44,12 +45,12 @@ func (w *waiters) add(name types.NamespacedName) (added *waiter, remove func()) 
 	}
 }
 
-func (w *waiters) tell(name types.NamespacedName, ticket *v1alpha1.Ticket) {
+func (w *waiters) tell(name types.NamespacedName, head *v1alpha1.Ticket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for each := range w.byName[name] {
 		each.mu.Lock()
-		each.latest, each.told = ticket, true
+		each.latest, each.told = head, true
 		each.mu.Unlock()
 		select {
 		case each.changed <- struct{}{}:
@@ -59,7 +60,7 @@ func (w *waiters) tell(name types.NamespacedName, ticket *v1alpha1.Ticket) {
 }
 
 // until waits for a change after which the condition holds. The ticket given to
-// it is nil once it is gone.
+// it is whole, and nil once it is gone.
 func (w *waiter) until(ctx context.Context, holds func(*v1alpha1.Ticket) bool) error {
 	for {
 		select {
@@ -69,7 +70,7 @@ func (w *waiter) until(ctx context.Context, holds func(*v1alpha1.Ticket) bool) e
 			w.mu.Lock()
 			latest, told := w.latest, w.told
 			w.mu.Unlock()
-			if told && holds(latest) {
+			if told && holds(slim.Whole(latest)) {
 				return nil
 			}
 		}

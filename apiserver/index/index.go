@@ -34,7 +34,7 @@ type Index struct {
 }
 
 type entry struct {
-	ticket  *v1alpha1.Ticket
+	ticket  *v1alpha1.Ticket // its head
 	ordinal uint32
 	terms   []string
 	title   string // lower case
@@ -54,7 +54,8 @@ func New() *Index {
 	}
 }
 
-// Put adds a ticket or replaces it. A ticket that is not opened is not listed.
+// Put adds a ticket, whole or its head, or replaces it. A ticket that is not
+// opened is not listed.
 func (x *Index) Put(ticket *v1alpha1.Ticket) {
 	if ticket.Status.ID == 0 || ticket.Status.OpenedAt == nil {
 		x.Delete(types.NamespacedName{Namespace: ticket.Namespace, Name: ticket.Name})
@@ -84,24 +85,24 @@ func (x *Index) Delete(name types.NamespacedName) {
 	}
 }
 
-// ByID finds a ticket by its wire id. It must not be changed.
-func (x *Index) ByID(id v1alpha1.WireID) (*v1alpha1.Ticket, bool) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if found, ok := x.byID[id]; ok {
-		return found.ticket, true
-	}
-	return nil, false
+// ByID finds a whole ticket by its wire id. It must not be changed.
+func (x *Index) ByID(id v1alpha1.WireID) (*v1alpha1.Ticket, bool) { return whole(x, x.byID, id) }
+
+// ByName finds a whole ticket by the name of its object. It must not be changed.
+func (x *Index) ByName(name types.NamespacedName) (*v1alpha1.Ticket, bool) {
+	return whole(x, x.byName, name)
 }
 
-// ByName finds a ticket by the name of its object. It must not be changed.
-func (x *Index) ByName(name types.NamespacedName) (*v1alpha1.Ticket, bool) {
+func whole[K comparable](x *Index, from map[K]*entry, key K) (*v1alpha1.Ticket, bool) {
 	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if found, ok := x.byName[name]; ok {
-		return found.ticket, true
+	found, ok := from[key]
+	if !ok {
+		x.mu.RUnlock()
+		return nil, false
 	}
-	return nil, false
+	head := found.ticket
+	x.mu.RUnlock()
+	return slim.Whole(head), true
 }
 
 // Len is the number of tickets.
@@ -248,14 +249,15 @@ func idTerm(prefix string, id v1alpha1.WireID) string {
 // and is nobody's once the ticket has ended (Q20).
 func terms(ticket *v1alpha1.Ticket) []string {
 	status := &ticket.Status
-	out := []string{
+	out := make([]string, 0, 8+len(status.Participants.Users)+2*len(status.Related))
+	out = append(out,
 		termAll,
-		termCreator + string(ticket.Spec.Creator),
-		termRelated + string(ticket.Spec.Creator),
-		termWorkflow + ticket.Namespace + "/" + string(ticket.Spec.WorkflowRef.Name),
+		termCreator+string(ticket.Spec.Creator),
+		termRelated+string(ticket.Spec.Creator),
+		termWorkflow+ticket.Namespace+"/"+string(ticket.Spec.WorkflowRef.Name),
 		idTerm(termState, status.StateID),
-		termProgress + string(status.Progress),
-	}
+		termProgress+string(status.Progress),
+	)
 	if status.ParentID != 0 {
 		out = append(out, idTerm(termParent, status.ParentID))
 	}

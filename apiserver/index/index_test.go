@@ -140,8 +140,8 @@ func compare(rt *rapid.T, x *index.Index, all map[int]*v1alpha1.Ticket, q index.
 	last := max(0, (len(want)-1)/q.PerPage)
 	first := min(max(q.Page-1, 0), last) * q.PerPage
 	want = want[first:min(first+q.PerPage, len(want))]
-	got := make([]v1alpha1.WireID, 0, len(page.Tickets))
-	for _, t := range page.Tickets {
+	got := make([]v1alpha1.WireID, 0, len(page.Heads))
+	for _, t := range page.Heads {
 		got = append(got, t.Status.ID)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

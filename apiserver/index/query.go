@@ -71,8 +71,8 @@ type Query struct {
 
 // Page is an answer.
 type Page struct {
-	// Tickets of the page. They must not be changed.
-	Tickets []*v1alpha1.Ticket
+	// Heads of the page's tickets. They must not be changed.
+	Heads []*v1alpha1.Ticket
 	// Total of all pages.
 	Total int
 }
@@ -84,8 +84,8 @@ func (x *Index) List(q Query) Page {
 	return x.page(found, q)
 }
 
-// Each shows every ticket of a query, oldest first, whatever its page. They must
-// not be changed.
+// Each shows the head of every ticket of a query, oldest first, whatever its page.
+// They must not be changed.
 func (x *Index) Each(q Query, show func(*v1alpha1.Ticket)) {
 	defer x.lock()()
 	found := x.sift(x.candidates(q), q)
@@ -269,7 +269,7 @@ func (x *Index) page(found *roaring.Bitmap, q Query) Page {
 	last := (total - 1) / q.PerPage
 	start := min(max(q.Page-1, 0), last) * q.PerPage
 	end := min(start+q.PerPage, total)
-	out := Page{Total: total, Tickets: make([]*v1alpha1.Ticket, 0, end-start)}
+	out := Page{Total: total, Heads: make([]*v1alpha1.Ticket, 0, end-start)}
 	for at := start; at < end; at++ {
 		rank := at
 		if q.Reverse {
@@ -279,7 +279,7 @@ func (x *Index) page(found *roaring.Bitmap, q Query) Page {
 		if err != nil {
 			break // cannot be: rank is below the cardinality
 		}
-		out.Tickets = append(out.Tickets, x.entries[ordinal].ticket)
+		out.Heads = append(out.Heads, x.entries[ordinal].ticket)
 	}
 	return out
 }

@@ -42,7 +42,7 @@ func (a *API) statistics(r *request) (answer, error) {
 		}
 	}
 	counts := map[dayCount]int{}
-	a.backend.Each(q, func(t *v1alpha1.Ticket) {
+	a.backend.EachHead(q, func(t *v1alpha1.Ticket) {
 		day := t.Status.OpenedAt.In(r.render.wire.Location).Format(time.DateOnly)
 		counts[dayCount{Day: day, Type: names[t.Namespace+"/"+string(t.Spec.WorkflowRef.Name)]}]++
 	})

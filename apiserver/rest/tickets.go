@@ -133,9 +133,9 @@ func (a *API) listTickets(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	found := a.backend.List(query.Query)
-	items := make([]listItem, 0, len(found.Tickets))
-	for _, t := range found.Tickets {
+	found := a.backend.Heads(query.Query)
+	items := make([]listItem, 0, len(found.Heads))
+	for _, t := range found.Heads {
 		item, err := r.render.listItem(r.Context(), t)
 		if err != nil {
 			// One ticket whose revision is gone must not break the list (Q36).
@@ -146,6 +146,7 @@ func (a *API) listTickets(r *request) (answer, error) {
 	return answer{data: pagedOf[listItem]{Value: items, Total: found.Total, Page: query.asked, PerPage: query.PerPage}}, nil
 }
 
+// listItem needs no more than the ticket's head.
 func (r *Renderer) listItem(ctx context.Context, t *v1alpha1.Ticket) (listItem, error) {
 	graph, err := r.backend.Graph(ctx, t)
 	if err != nil {

@@ -119,11 +119,9 @@ func managerOptions(o *Options) (ctrl.Options, error) {
 		return ctrl.Options{}, err
 	}
 	return ctrl.Options{
-		Scheme: scheme,
+		Scheme:   scheme,
+		NewCache: slim.NewCache,
 		Cache: cache.Options{
-			// Tickets are updated from what the cache has: nothing but what
-			// the server keeps by itself may be left out.
-			DefaultTransform: slim.Transform(),
 			ByObject: map[client.Object]cache.ByObject{
 				&appsv1.ControllerRevision{}: revisions,
 				&batchv1.Job{}:               jobs,

@@ -52,7 +52,7 @@ type Directory interface {
 
 // Reconciler looks after tickets.
 type Reconciler struct {
-	// Client reads from the cache, never stripped of history, and writes.
+	// Client reads whole tickets from the cache, never heads, and writes.
 	Client client.Client
 	// Live reads past the cache.
 	Live client.Reader

@@ -15,7 +15,8 @@ import (
 
 // Names of the field indexes that AddIndexes makes.
 const (
-	// IndexStatusID finds objects of every kind that has one by status.id.
+	// IndexStatusID finds objects of every kind that has one by status.id; the
+	// cache has no such index of tickets, of which there are many.
 	IndexStatusID = "status.id"
 	// IndexWorkflow finds tickets by the name of their workflow.
 	IndexWorkflow = "spec.workflowRef.name"
@@ -58,7 +59,6 @@ type index struct {
 
 func indexes() []index {
 	return []index{
-		by(IndexStatusID, func(o *v1alpha1.Ticket) []string { return idKey(o.Status.ID) }),
 		by(IndexStatusID, func(o *v1alpha1.Workflow) []string { return idKey(o.Status.ID) }),
 		by(IndexStatusID, func(o *v1alpha1.User) []string { return idKey(o.Status.ID) }),
 		by(IndexStatusID, func(o *v1alpha1.Department) []string { return idKey(o.Status.ID) }),

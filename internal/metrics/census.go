@@ -21,6 +21,7 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
+	"ticketflow.dev/ticketflow/internal/slim"
 )
 
 var (
@@ -126,7 +127,7 @@ func (c *Census) note(object any) {
 	if first, waits := engine.NextTimer(&t.Status); waits {
 		now.timer = first.At.Unix()
 	}
-	if id := pendingID(t); id == "" {
+	if id := pendingID(slim.Whole(t)); id == "" {
 		now.pending = nil
 	} else if now.pending == nil || now.pending.id != id {
 		now.pending = &pending{id: id, since: c.clock.Now()}

@@ -1,114 +1,183 @@
 // Copyright The Ticketflow Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package slim makes small what an informer keeps of a ticket, without leaving
-// anything out: tickets share the texts that many of them have in common, such
-// as names of states and people, and slices lose the room that decoding left.
+// Package slim makes small what a cache keeps of tickets, without leaving
+// anything out. Of each it keeps the head, as it is: what events, indexes and
+// lists are about. The rest, which is much more, is packed into bytes, and
+// unpacked wherever a ticket is read by itself.
 package slim
 
 import (
+	"context"
+	"reflect"
 	"unique"
 
+	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
 
-// Transform returns a transformation for a cache: it strips managed fields from
-// every object, and slims tickets. What it gives equals what it was given in all
-// else.
+// NewCache makes a cache that keeps tickets packed and strips managed fields
+// from every object. What is read of it:
+//
+//   - Get answers whole tickets, also where the copy is dispensed with.
+//   - List answers whole tickets, but heads where the copy is dispensed with.
+//   - Events and indexes are given heads.
+//
+// A head cannot be written: encoding it fails.
+func NewCache(config *rest.Config, o cache.Options) (cache.Cache, error) {
+	o.DefaultTransform = Transform()
+	packed, err := cache.New(config, o)
+	if err != nil {
+		return nil, err
+	}
+	return &unpacking{packed}, nil
+}
+
+// unpacking is a cache whose tickets are unpacked when they are read.
+type unpacking struct{ cache.Cache }
+
+// Get answers an object, a ticket whole.
+func (c *unpacking) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if err := c.Cache.Get(ctx, key, object, options...); err != nil {
+		return err
+	}
+	if ticket, ok := object.(*v1alpha1.Ticket); ok {
+		unpack(ticket)
+	}
+	return nil
+}
+
+// List answers objects; of tickets the heads if the copy is dispensed with.
+func (c *unpacking) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if err := c.Cache.List(ctx, list, options...); err != nil {
+		return err
+	}
+	var asked client.ListOptions
+	asked.ApplyOptions(options)
+	if asked.UnsafeDisableDeepCopy != nil && *asked.UnsafeDisableDeepCopy {
+		return nil
+	}
+	if tickets, ok := list.(*v1alpha1.TicketList); ok {
+		for i := range tickets.Items {
+			unpack(&tickets.Items[i])
+		}
+	}
+	return nil
+}
+
+// Transform returns the transformation that such a cache makes with what it gets.
 func Transform() toolscache.TransformFunc {
 	strip := cache.TransformStripManagedFields()
 	return func(object any) (any, error) {
 		if ticket, ok := object.(*v1alpha1.Ticket); ok {
-			slim(ticket)
+			pack(ticket)
+			shareHead(ticket)
 		}
 		return strip(object)
 	}
 }
 
+// Whole answers a ticket with all that it has, sharing the head's parts: it must
+// not be changed. Nil stays nil.
+func Whole(head *v1alpha1.Ticket) *v1alpha1.Ticket {
+	if head == nil || head.Status.Packed == nil {
+		return head
+	}
+	whole := *head
+	unpack(&whole)
+	return &whole
+}
+
+// packed is what heads are without.
+type packed struct {
+	Annotations   map[string]string
+	Comment       string
+	SpecFields    v1alpha1.JSONObject
+	Action        *v1alpha1.TicketAction
+	Fields        v1alpha1.JSONObject
+	LastHandlers  map[string]v1alpha1.UserName
+	History       []v1alpha1.HistoryEntry
+	HeadHash      string
+	RecentActions []v1alpha1.RecentAction
+}
+
+// exchange swaps what is packed for what the ticket has of it.
+func (p *packed) exchange(t *v1alpha1.Ticket) {
+	p.Annotations, t.Annotations = t.Annotations, p.Annotations
+	p.Comment, t.Spec.Comment = t.Spec.Comment, p.Comment
+	p.SpecFields, t.Spec.Fields = t.Spec.Fields, p.SpecFields
+	p.Action, t.Spec.Action = t.Spec.Action, p.Action
+	p.Fields, t.Status.Fields = t.Status.Fields, p.Fields
+	p.LastHandlers, t.Status.LastHandlers = t.Status.LastHandlers, p.LastHandlers
+	p.History, t.Status.History = t.Status.History, p.History
+	p.HeadHash, t.Status.HeadHash = t.Status.HeadHash, p.HeadHash
+	p.RecentActions, t.Status.RecentActions = t.Status.RecentActions, p.RecentActions
+}
+
+// pack leaves the head of a ticket; a ticket that cannot be packed stays whole.
+// It may be a head already: informers transform what they get more than once.
+func pack(t *v1alpha1.Ticket) {
+	if t.Status.Packed != nil {
+		return
+	}
+	var rest packed
+	rest.exchange(t)
+	e := encoder{texts: map[string]uint64{}}
+	if err := e.value(reflect.ValueOf(&rest)); err != nil {
+		rest.exchange(t)
+		return
+	}
+	t.Status.Packed = exact(e.out)
+}
+
+// unpack makes a head whole again. Its parts that others may share are not touched.
+func unpack(t *v1alpha1.Ticket) {
+	if t.Status.Packed == nil {
+		return
+	}
+	var rest packed
+	d := decoder{in: t.Status.Packed}
+	d.value(reflect.ValueOf(&rest).Elem())
+	rest.exchange(t)
+	t.Status.Packed = nil
+}
+
 // Text returns an equal text that its other users have, too.
 func Text[S ~string](text S) S { return S(unique.Make(string(text)).Value()) }
 
-func slim(t *v1alpha1.Ticket) {
+// shareHead has tickets share the texts that many have in common, such as names
+// of states and people, and takes the room that decoding has left in slices.
+func shareHead(t *v1alpha1.Ticket) {
 	share(&t.Kind, &t.APIVersion, &t.Namespace, &t.GenerateName)
-	texts(t.Finalizers)
-	t.Labels, t.Annotations = keyed(t.Labels), keyed(t.Annotations)
 	share(&t.Spec.WorkflowRef.Name)
 	share(&t.Spec.Creator)
 	share(&t.Spec.Transition)
 	share(&t.Spec.By.Application, &t.Spec.By.User)
-	t.Spec.Fields = keyed(t.Spec.Fields)
-	slimAction(t.Spec.Action)
-	slimStatus(&t.Status)
-}
-
-func slimAction(a *v1alpha1.TicketAction) {
-	if a == nil {
-		return
-	}
-	share(&a.Type)
-	share(&a.Actor, &a.Target)
-	share(&a.Transition, &a.FromState, &a.State)
-	share(&a.By.Application, &a.By.User)
-	a.Fields = keyed(a.Fields)
-}
-
-func slimStatus(s *v1alpha1.TicketStatus) {
+	s := &t.Status
 	share(&s.WorkflowRevision)
 	share(&s.State)
 	share(&s.Progress)
-	slimParticipants(&s.Participants)
+	share(&s.Participants.Kind)
+	share(&s.Participants.Script)
+	s.Participants.Users = exact(s.Participants.Users)
+	texts(s.Participants.Users)
 	texts(s.Signers)
-	slimVotes(s.Votes)
+	for i := range s.Votes {
+		share(&s.Votes[i].User)
+		share(&s.Votes[i].Transition)
+	}
 	s.Related = exact(s.Related)
 	for i := range s.Related {
 		share(&s.Related[i].User)
-	}
-	s.Fields = keyed(s.Fields)
-	s.History = exact(s.History)
-	for i := range s.History {
-		slimEntry(&s.History[i])
-	}
-	s.RecentActions = exact(s.RecentActions)
-	for i := range s.RecentActions {
-		share(&s.RecentActions[i].Outcome)
-		share(&s.RecentActions[i].Reason, &s.RecentActions[i].Message)
 	}
 	s.Conditions = exact(s.Conditions)
 	for i := range s.Conditions {
 		share(&s.Conditions[i].Status)
 		share(&s.Conditions[i].Type, &s.Conditions[i].Reason, &s.Conditions[i].Message)
-	}
-}
-
-func slimEntry(e *v1alpha1.HistoryEntry) {
-	share(&e.Action)
-	share(&e.State, &e.Transition, &e.After.State)
-	share(&e.Outcome)
-	share(&e.Actor, &e.Target)
-	share(&e.After.Progress)
-	if e.By != nil {
-		share(&e.By.Application, &e.By.User)
-	}
-	e.Changes = keyed(e.Changes)
-	slimParticipants(&e.After.Participants)
-	texts(e.After.Signers)
-	slimVotes(e.After.Votes)
-}
-
-func slimParticipants(p *v1alpha1.CurrentParticipants) {
-	share(&p.Kind)
-	share(&p.Script)
-	p.Users = exact(p.Users)
-	texts(p.Users)
-}
-
-func slimVotes(votes []v1alpha1.Vote) {
-	for i := range votes {
-		share(&votes[i].User)
-		share(&votes[i].Transition)
 	}
 }
 
@@ -133,16 +202,4 @@ func exact[T any](all []T) []T {
 	moved := make([]T, len(all))
 	copy(moved, all)
 	return moved
-}
-
-// keyed shares the keys, which many objects have; values are an object's own.
-func keyed[M ~map[string]V, V any](values M) M {
-	if values == nil {
-		return nil
-	}
-	out := make(M, len(values))
-	for key, value := range values {
-		out[Text(key)] = value
-	}
-	return out
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/randfill"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
@@ -71,17 +73,140 @@ func transformed(t *testing.T, object any) any {
 	return out
 }
 
-func TestATicketKeepsAllButItsManagedFields(t *testing.T) {
+func TestATicketReadBackHasAllButItsManagedFields(t *testing.T) {
 	want := decoded(t)
 	want.ManagedFields = nil
-	if diff := cmp.Diff(want, transformed(t, decoded(t))); diff != "" {
+	head := transformed(t, decoded(t)).(*v1alpha1.Ticket)
+	if head.Status.History != nil || head.Status.Fields != nil || head.Spec.Fields != nil {
+		t.Error("nothing is packed")
+	}
+	if diff := cmp.Diff(want, Whole(head)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
 func TestAnEmptyTicketStaysAsItIs(t *testing.T) {
-	if diff := cmp.Diff(&v1alpha1.Ticket{}, transformed(t, &v1alpha1.Ticket{})); diff != "" {
+	head := transformed(t, &v1alpha1.Ticket{}).(*v1alpha1.Ticket)
+	if diff := cmp.Diff(&v1alpha1.Ticket{}, Whole(head)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := Whole(nil); got != nil {
+		t.Errorf("of no ticket, the whole is %v", got)
+	}
+}
+
+// Whatever fields are added to the API later: no value of any gets lost.
+func TestAnyTicketIsReadBackAsItWas(t *testing.T) {
+	filler := randfill.New().NilChance(0.3).NumElements(0, 4).Funcs(
+		func(at *metav1.Time, c randfill.Continue) {
+			if !c.Bool() {
+				*at = metav1.NewTime(time.Unix(c.Int63n(1<<40), c.Int63n(1_000_000_000)))
+			}
+		},
+		func(o *v1alpha1.JSONObject, c randfill.Continue) {
+			*o, _ = freeForm(c, 3).(map[string]any)
+		},
+		func(s *v1alpha1.TicketStatus, c randfill.Continue) {
+			c.FillNoCustom(s)
+			s.Packed = nil
+		},
+		func(_ *[]metav1.ManagedFieldsEntry, _ randfill.Continue) {},
+	)
+	for range 2000 {
+		var want v1alpha1.Ticket
+		filler.Fill(&want)
+		head := transformed(t, want.DeepCopy()).(*v1alpha1.Ticket)
+		if head.Status.Packed == nil {
+			t.Fatal("it was not packed")
+		}
+		if diff := cmp.Diff(&want, Whole(head)); diff != "" {
+			t.Fatalf("-want +got:\n%s", diff)
+		}
+	}
+}
+
+// freeForm is any value that comes out of JSON.
+func freeForm(c randfill.Continue, depth int) any {
+	kinds := 7
+	if depth == 0 {
+		kinds = 5
+	}
+	switch c.Intn(kinds) {
+	case 0:
+		return nil
+	case 1:
+		return c.Bool()
+	case 2:
+		return int64(c.Uint64()) //nolint:gosec // any will do
+	case 3:
+		return c.NormFloat64()
+	case 4:
+		return c.String(20)
+	case 5:
+		all := make([]any, c.Intn(4))
+		for i := range all {
+			all[i] = freeForm(c, depth-1)
+		}
+		return all
+	}
+	all := make(map[string]any)
+	for range c.Intn(4) {
+		all[c.String(5)] = freeForm(c, depth-1)
+	}
+	return all
+}
+
+func TestHexadecimalTextsAreReadBackAsTheyWere(t *testing.T) {
+	for _, text := range []string{"", "0", "00", "0f", "0F", "abc", "abcd", strings.Repeat("0123456789abcdef", 4), "0x12", "时间"} {
+		want := v1alpha1.TicketSpec{Comment: text, Fields: v1alpha1.JSONObject{text: []any{text, text}}}
+		head := transformed(t, &v1alpha1.Ticket{Spec: want}).(*v1alpha1.Ticket)
+		if diff := cmp.Diff(want, Whole(head).Spec); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+}
+
+func TestAHeadIsNotChangedByMakingItWhole(t *testing.T) {
+	head := transformed(t, decoded(t)).(*v1alpha1.Ticket)
+	before := head.DeepCopy()
+	Whole(head).Status.History[0].Actor = "mallory"
+	if diff := cmp.Diff(before, head); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestATicketMayBeTransformedTwice(t *testing.T) {
+	once := transformed(t, decoded(t)).(*v1alpha1.Ticket)
+	want := Whole(once.DeepCopy())
+	if diff := cmp.Diff(want, Whole(transformed(t, once).(*v1alpha1.Ticket))); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestWhatCannotBePackedStaysWhole(t *testing.T) {
+	strange := func() *v1alpha1.Ticket {
+		ticket := decoded(t)
+		ticket.ManagedFields, ticket.Status.Fields["strange"] = nil, uint8(1)
+		return ticket
+	}
+	if diff := cmp.Diff(strange(), transformed(t, strange())); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestAHeadCannotBeWritten(t *testing.T) {
+	head := transformed(t, decoded(t)).(*v1alpha1.Ticket)
+	if _, err := json.Marshal(head); err == nil {
+		t.Error("a head was encoded")
+	}
+	if _, err := json.Marshal(*head); err == nil {
+		t.Error("a copy of a head was encoded")
+	}
+	if _, err := client.MergeFrom(head).Data(head); err == nil {
+		t.Error("a patch of a head was made")
+	}
+	if _, err := json.Marshal(Whole(head)); err != nil {
+		t.Error("a whole ticket was not encoded:", err)
 	}
 }
 
@@ -101,17 +226,16 @@ func TestTicketsShareTheirTextsAndKeepNoRoomToSpare(t *testing.T) {
 	transformed(t, one)
 	transformed(t, other)
 	for name, pair := range map[string][2]string{
-		"state":             {string(one.Status.State), string(other.Status.State)},
-		"creator":           {string(one.Spec.Creator), string(other.Spec.Creator)},
-		"actor of an entry": {string(one.Status.History[0].Actor), string(other.Status.History[0].Actor)},
-		"participant":       {string(one.Status.Participants.Users[1]), string(other.Status.Participants.Users[1])},
+		"state":       {string(one.Status.State), string(other.Status.State)},
+		"creator":     {string(one.Spec.Creator), string(other.Spec.Creator)},
+		"participant": {string(one.Status.Participants.Users[1]), string(other.Status.Participants.Users[1])},
 	} {
 		if !sameText(pair[0], pair[1]) {
 			t.Errorf("the %s is held twice", name)
 		}
 	}
-	if got := cap(one.Status.History); got != len(one.Status.History) {
-		t.Errorf("there is room for %d history entries, of which %d are in use", got, len(one.Status.History))
+	if got := cap(one.Status.Related); got != len(one.Status.Related) {
+		t.Errorf("there is room for %d related users, of which %d are in use", got, len(one.Status.Related))
 	}
 }
 
