@@ -30,7 +30,7 @@ type where struct{ kubeconfig, context, systemNamespace string }
 func (w *where) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&w.kubeconfig, "kubeconfig", "", "kubeconfig of the cluster (default: $KUBECONFIG, else ~/.kube/config)")
 	flags.StringVar(&w.context, "context", "", "context of the kubeconfig to use")
-	flags.StringVar(&w.systemNamespace, "system-namespace", "ticketflow-system", "namespace of Ticketflow's own objects")
+	flags.StringVar(&w.systemNamespace, "system-namespace", "ticketflow-system", "namespace that Ticketflow is installed in")
 }
 
 func (w *where) config() (*rest.Config, error) {
@@ -112,7 +112,7 @@ func toFile(path string, write func(io.Writer) error) error {
 func importCommand() *cobra.Command {
 	var to where
 	var overwrite bool
-	as := backup.ImporterName
+	var as string
 	command := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Bring here what `ticketflow export` wrote, with all ids kept",
@@ -129,6 +129,9 @@ named, and the command fails at the end. docs/backup.md says more.`,
 			if importer.To, err = newClient(config); err != nil {
 				return err
 			}
+			if !command.Flags().Changed("as") {
+				as = backup.ImporterName(to.systemNamespace)
+			}
 			if as != "" {
 				config = rest.CopyConfig(config)
 				config.Impersonate = rest.ImpersonationConfig{UserName: as}
@@ -142,7 +145,7 @@ named, and the command fails at the end. docs/backup.md says more.`,
 	}
 	to.addFlags(command.Flags())
 	command.Flags().BoolVar(&overwrite, "overwrite", false, "replace what is there and differs")
-	command.Flags().StringVar(&as, "as", as, "whom to act as for what only the manager and an import may write; empty for oneself")
+	command.Flags().StringVar(&as, "as", as, "whom to act as for what only the manager and an import may write; empty for oneself (default: the service account ticketflow-importer of the system namespace)")
 	return command
 }
 

@@ -39,10 +39,11 @@ var (
 )
 
 const (
-	managerName  = "system:serviceaccount:ticketflow-system:ticketflow-manager"
-	apiserver    = "system:serviceaccount:ticketflow-system:ticketflow-apiserver"
-	importerName = backup.ImporterName
+	managerName = "system:serviceaccount:ticketflow-system:ticketflow-manager"
+	apiserver   = "system:serviceaccount:ticketflow-system:ticketflow-apiserver"
 )
+
+var importerName = backup.ImporterName(fixtures.SystemNamespace)
 
 func TestPolicy(t *testing.T) {
 	RegisterFailHandler(Fail)

@@ -19,6 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -325,6 +326,22 @@ var _ = Describe("Everything", Ordered, func() {
 		for path, user := range paths(source.tickets...) {
 			Eventually(func() any { return served.ask(user, http.MethodGet, path, "")["data"] }).Should(Equal(source.read[path]), path)
 		}
+	})
+
+	It("comes to a cluster that has Ticketflow in another namespace, with applications' tokens there", func(ctx SpecContext) {
+		moved := newClusterIn(ctx, "desk")
+		Expect(moved.bring(ctx, export)).To(And(HaveField("Differing", 0), HaveField("Created", BeNumerically(">", 10))))
+		Expect(moved.bring(ctx, export)).To(And(HaveField("Differing", 0), HaveField("Created", 0)), "again")
+		Expect(moved.Get(ctx, client.ObjectKey{Name: fixtures.SystemNamespace}, &corev1.Namespace{})).To(Satisfy(apierrors.IsNotFound))
+		moved.startManager()
+		served := moved.serve()
+		for path, user := range paths(source.tickets...) {
+			Eventually(func() any { return served.ask(user, http.MethodGet, path, "")["data"] }).Should(Equal(source.read[path]), path)
+		}
+		id := served.open("lilei", `{"workflow_id": 1, "transition_id": 1, "title": "new", "days": 2}`)
+		Expect(id).To(BeNumerically(">", source.tickets[3]))
+		back, _ := moved.export(ctx, true)
+		Expect(strings.Join(lines(back), "\n")).NotTo(ContainSubstring(`"namespace":"` + fixtures.SystemNamespace + `"`))
 	})
 
 	It("is refused where tickets were counted from elsewhere, before anything is written", func(ctx SpecContext) {

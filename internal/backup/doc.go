@@ -21,8 +21,11 @@ import (
 
 // ImporterName is whom an import acts as where the admission policy lets nobody
 // else write: tickets that were opened elsewhere, statuses, records, revisions.
-// Nothing else is allowed to it, and nothing ever runs under it by itself.
-const ImporterName = "system:serviceaccount:ticketflow-system:ticketflow-importer"
+// Nothing else is allowed to it, and nothing ever runs under it by itself. It is
+// a service account of the namespace that Ticketflow is installed in.
+func ImporterName(systemNamespace string) string {
+	return "system:serviceaccount:" + systemNamespace + ":ticketflow-importer"
+}
 
 // pageSize is how many objects are asked for at once.
 const pageSize = 200
@@ -34,11 +37,13 @@ var (
 	tickets    = ours("Ticket")
 	records    = ours("TicketRecord")
 	workflows  = ours("Workflow")
+
+	applications = ours("Application")
 )
 
 // definitions are the kinds that people write, in the order in which they are carried.
 var definitions = []schema.GroupVersionKind{
-	ours("Department"), ours("User"), ours("UserRole"), ours("Application"), ours("Script"), ours("Notifier"), workflows,
+	ours("Department"), ours("User"), ours("UserRole"), applications, ours("Script"), ours("Notifier"), workflows,
 }
 
 func ours(kind string) schema.GroupVersionKind { return v1alpha1.SchemeGroupVersion.WithKind(kind) }

@@ -32,7 +32,8 @@ type Import struct {
 	To client.Client
 	// Restorer is the cluster as ImporterName.
 	Restorer client.Client
-	// SystemNamespace has Ticketflow's own objects.
+	// SystemNamespace has Ticketflow's own objects. Applications' tokens come
+	// into it, wherever they were.
 	SystemNamespace string
 	// Overwrite replaces what differs, where that can be replaced.
 	Overwrite bool
@@ -40,6 +41,7 @@ type Import struct {
 	Report func(format string, arguments ...any)
 
 	numbers  ids.Numbers
+	tokens   tokens
 	taken    map[int64]string // tickets that are here, by id
 	orphans  orphans
 	spaces   sync.Map // namespaces that are there
@@ -95,10 +97,15 @@ func (i *Import) pass(open func() (io.ReadCloser, error), use func(*unstructured
 		return fmt.Errorf("open the export: %w", err)
 	}
 	defer func() { _ = in.Close() }() // it is only read
-	return read(in, func(h Header) error { i.numbers.Origin = h.Origin; return nil }, use)
+	return read(in, func(h Header) error {
+		i.numbers.Origin = h.Origin
+		i.tokens.from, i.tokens.to = h.SystemNamespace, i.SystemNamespace
+		return nil
+	}, use)
 }
 
-// survey finds out, before anything is written, how far tickets were counted.
+// survey finds out, before anything is written, how far tickets were counted and
+// which Secrets are applications' tokens.
 func (i *Import) survey(o *unstructured.Unstructured) error {
 	switch {
 	case o.GroupVersionKind() == tickets:
@@ -107,6 +114,8 @@ func (i *Import) survey(o *unstructured.Unstructured) error {
 			return err
 		}
 		i.numbers.Note(t.Status.ID, t.Status.SerialNumber)
+	case o.GroupVersionKind() == applications:
+		i.tokens.note(o)
 	case o.GroupVersionKind() == configMaps && o.GetName() == ids.CounterName:
 		counters := &corev1.ConfigMap{}
 		if err := convert(o, counters); err != nil {
@@ -146,6 +155,7 @@ func (i *Import) take(ctx context.Context, o *unstructured.Unstructured) error {
 	if err := i.flush(ctx, kind); err != nil {
 		return err
 	}
+	i.tokens.move(o)
 	switch {
 	case kind == tickets:
 		i.gathered = &unit{ticket: o}

@@ -39,8 +39,6 @@ import (
 	"ticketflow.dev/ticketflow/internal/testenv"
 )
 
-const managerName = "system:serviceaccount:ticketflow-system:ticketflow-manager"
-
 func TestBackup(t *testing.T) {
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "backup")
@@ -55,18 +53,25 @@ var _ = BeforeSuite(func() {
 // cluster is a control plane with everything that Ticketflow ships on it.
 type cluster struct {
 	client.Client
-	environment *envtest.Environment
+	environment     *envtest.Environment
+	systemNamespace string
 }
 
 func newCluster(ctx context.Context) *cluster {
+	GinkgoHelper()
+	return newClusterIn(ctx, fixtures.SystemNamespace)
+}
+
+// newClusterIn has Ticketflow in a namespace of another name.
+func newClusterIn(ctx context.Context, systemNamespace string) *cluster {
 	GinkgoHelper()
 	environment, err := testenv.Start()
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() { Expect(environment.Stop()).To(Succeed()) })
 	c, err := client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	k := &cluster{Client: c, environment: environment}
-	Expect(testenv.Install(ctx, k)).To(Succeed())
+	k := &cluster{Client: c, environment: environment, systemNamespace: systemNamespace}
+	Expect(testenv.InstallIn(ctx, k, systemNamespace)).To(Succeed())
 	forged := fixtures.Ticket("default", "forged")
 	forged.Annotations = map[string]string{"ticketflow.dev/x": "y"}
 	Eventually(func() error { return k.Create(ctx, forged.DeepCopy(), client.DryRunAll) }).
@@ -88,11 +93,13 @@ func (k *cluster) loadFiles(ctx context.Context, paths ...string) {
 func (k *cluster) startManager() (stop func()) {
 	GinkgoHelper()
 	user, err := k.environment.AddUser(envtest.User{
-		Name: managerName, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + fixtures.SystemNamespace},
+		Name:   "system:serviceaccount:" + k.systemNamespace + ":ticketflow-manager",
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + k.systemNamespace},
 	}, nil)
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	options := manager.NewOptions()
+	options.SystemNamespace = k.systemNamespace
 	options.ScriptRunner = manager.RunnerProcess
 	options.ScriptDir = GinkgoT().TempDir() + "/scripts"
 	mgr, err := manager.New(ctx, user.Config(), options)
@@ -127,7 +134,7 @@ func (k *cluster) serve() *site {
 	Expect(err).NotTo(HaveOccurred())
 	bearer, err := auth.NewBearer(b.Directory(), clients)
 	Expect(err).NotTo(HaveOccurred())
-	who := &auth.Either{Signature: auth.NewSignature(b.Directory(), k, fixtures.SystemNamespace, clock.RealClock{}), Bearer: bearer}
+	who := &auth.Either{Signature: auth.NewSignature(b.Directory(), k, k.systemNamespace, clock.RealClock{}), Bearer: bearer}
 	server := httptest.NewServer(rest.New(b, who, rest.Options{Location: time.UTC, Log: logr.Discard(), MaxInFlight: 100, Rights: rights}))
 	DeferCleanup(func() {
 		server.Close()
@@ -179,7 +186,7 @@ func (k *cluster) export(ctx context.Context, secrets bool) ([]byte, []string) {
 	var out bytes.Buffer
 	said := &sayings{}
 	export := &backup.Export{
-		From: k, SystemNamespace: fixtures.SystemNamespace, WithSecrets: secrets, Clock: clock.RealClock{}, Report: said.report,
+		From: k, SystemNamespace: k.systemNamespace, WithSecrets: secrets, Clock: clock.RealClock{}, Report: said.report,
 	}
 	Expect(export.Run(ctx, &out)).To(Succeed())
 	return out.Bytes(), said.all
@@ -200,7 +207,7 @@ func (k *cluster) importer(wrap func(client.WithWatch) client.Client) *backup.Im
 		return wrap(made)
 	}
 	return &backup.Import{
-		To: as(""), Restorer: as(backup.ImporterName), SystemNamespace: fixtures.SystemNamespace, Report: (&sayings{}).report,
+		To: as(""), Restorer: as(backup.ImporterName(k.systemNamespace)), SystemNamespace: k.systemNamespace, Report: (&sayings{}).report,
 	}
 }
 

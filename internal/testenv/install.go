@@ -20,11 +20,18 @@ import (
 	"ticketflow.dev/ticketflow/config"
 )
 
+// systemNamespace is the one that the manifests name.
+const systemNamespace = "ticketflow-system"
+
 // Install puts the system namespace, the roles and the admission policy that
 // ship on a control plane. The policy takes a moment to be in force.
 func Install(ctx context.Context, c client.Client) error {
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ticketflow-system"}}
-	if err := c.Create(ctx, namespace); err != nil {
+	return InstallIn(ctx, c, systemNamespace)
+}
+
+// InstallIn does so in a system namespace of another name, as the chart can.
+func InstallIn(ctx context.Context, c client.Client, namespace string) error {
+	if err := c.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
 		return fmt.Errorf("make the system namespace: %w", err)
 	}
 	for _, pattern := range []string{"rbac/*.yaml", "policy/*.yaml"} {
@@ -35,7 +42,7 @@ func Install(ctx context.Context, c client.Client) error {
 		for _, file := range files {
 			data, err := fs.ReadFile(config.Manifests, file)
 			if err == nil {
-				err = Load(ctx, c, data)
+				err = Load(ctx, c, bytes.ReplaceAll(data, []byte(systemNamespace), []byte(namespace)))
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", file, err)

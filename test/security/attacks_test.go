@@ -182,7 +182,7 @@ var _ = Describe("What the manager keeps", func() {
 			Expect(asAccount(user.Config(), "system:serviceaccount:ticketflow-system:"+account).List(ctx, &v1alpha1.TicketList{})).
 				To(Satisfy(apierrors.IsForbidden), account)
 		}
-		Expect(asAccount(user.Config(), backup.ImporterName).Create(ctx, ticket("imported"))).To(Satisfy(apierrors.IsForbidden))
+		Expect(asAccount(user.Config(), backup.ImporterName(fixtures.SystemNamespace)).Create(ctx, ticket("imported"))).To(Satisfy(apierrors.IsForbidden))
 		Expect(asAccount(user.Config(), "system:serviceaccount:it:ticketflow-manager").List(ctx, &v1alpha1.TicketList{})).
 			To(Satisfy(apierrors.IsForbidden), "an account of her own with that name is another")
 	})
