@@ -7,6 +7,8 @@ KUBERNETES := bin/kubernetes
 KUBECTL ?= $(CURDIR)/$(KUBERNETES)/kubectl
 VERSION ?= 0.1.0
 IMAGE ?= ticketflow.dev/ticketflow:$(VERSION)
+# The programs say which version they are.
+LDFLAGS := -X ticketflow.dev/ticketflow/internal/version.number=$(VERSION)
 LINT := go tool -modfile=hack/tools/golangci/go.mod golangci-lint
 # A set KUBEBUILDER_ASSETS is used instead of building Kubernetes.
 export KUBEBUILDER_ASSETS ?= $(CURDIR)/$(KUBERNETES)
@@ -89,18 +91,18 @@ verify: vet ## Regenerate everything and fail on a difference.
 
 .PHONY: build
 build: ## Build the programs into bin/.
-	go build -o bin/ ./cmd/...
+	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 	cp cmd/kubectl-ticket/kubectl_complete-ticket bin/
 
 .PHONY: image
-image: ## Make the image IMAGE without Docker: dist/ticketflow.tar.
+image: ## Make the image IMAGE of VERSION without Docker: dist/ticketflow.tar.
 	mkdir -p dist
-	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w" -o dist/ticketflow ./cmd/ticketflow
-	cd hack/image && go run . -program ../../dist/ticketflow -name "$(IMAGE)" -arch "$$(go env GOARCH)" -output ../../dist/ticketflow.tar
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o dist/ticketflow ./cmd/ticketflow
+	cd hack/image && go run . -program ../../dist/ticketflow -name "$(IMAGE)" -version "$(VERSION)" -arch "$$(go env GOARCH)" -output ../../dist/ticketflow.tar
 
 .PHONY: docker-image
-docker-image: ## Make the image IMAGE with Docker.
-	docker build --tag "$(IMAGE)" .
+docker-image: ## Make the image IMAGE of VERSION with Docker.
+	docker build --build-arg VERSION="$(VERSION)" --tag "$(IMAGE)" .
 
 .PHONY: build-installer
 build-installer: kubectl ## Write all manifests, with IMAGE in them, to dist/install.yaml.

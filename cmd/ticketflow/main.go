@@ -20,6 +20,7 @@ import (
 	"ticketflow.dev/ticketflow/apiserver/server"
 	"ticketflow.dev/ticketflow/controllers/manager"
 	"ticketflow.dev/ticketflow/internal/embedded"
+	"ticketflow.dev/ticketflow/internal/version"
 )
 
 func main() {
@@ -27,6 +28,7 @@ func main() {
 	root := &cobra.Command{
 		Use:           "ticketflow",
 		Short:         "Tickets on Kubernetes: requests that people open, approve, hand on and close",
+		Version:       version.String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -35,6 +37,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "ticketflow:", err)
 		os.Exit(1)
 	}
+}
+
+// tellVersion has a log begin with what is running: an image's tag may lie.
+func tellVersion(command *cobra.Command) {
+	klog.Background().Info("Starting "+command.CommandPath(), "version", version.String())
 }
 
 func upCommand() *cobra.Command {
@@ -58,7 +65,10 @@ func managerCommand() *cobra.Command {
 		Use:   "manager",
 		Short: "Run the controllers",
 		Args:  cobra.NoArgs,
-		RunE:  func(command *cobra.Command, _ []string) error { return manager.Run(command.Context(), options) },
+		RunE: func(command *cobra.Command, _ []string) error {
+			tellVersion(command)
+			return manager.Run(command.Context(), options)
+		},
 	}
 	options.AddFlags(command.Flags())
 	return command
@@ -74,6 +84,7 @@ func apiserverCommand() *cobra.Command {
 			if err := errors.Join(options.Validate()...); err != nil {
 				return err
 			}
+			tellVersion(command)
 			return server.Run(command.Context(), options)
 		},
 	}

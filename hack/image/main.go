@@ -28,16 +28,17 @@ const user = 65532
 func main() {
 	program := flag.String("program", "", "the statically linked program")
 	tag := flag.String("name", "", "name and tag of the image")
+	version := flag.String("version", "", "version that the image is labelled with")
 	arch := flag.String("arch", "amd64", "architecture of the program")
 	out := flag.String("output", "", "the tar to write")
 	flag.Parse()
-	if err := pack(*program, *tag, *arch, *out); err != nil {
+	if err := pack(*program, *tag, *version, *arch, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
 		os.Exit(1)
 	}
 }
 
-func pack(program, tag, arch, out string) error {
+func pack(program, tag, version, arch, out string) error {
 	reference, err := name.NewTag(tag)
 	if err != nil {
 		return err
@@ -58,7 +59,10 @@ func pack(program, tag, arch, out string) error {
 	config.OS, config.Architecture = "linux", arch
 	config.Config = v1.Config{
 		User: fmt.Sprintf("%d:%d", user, user), Entrypoint: []string{"/ticketflow"}, WorkingDir: "/",
-		Labels: map[string]string{"org.opencontainers.image.title": "ticketflow", "org.opencontainers.image.licenses": "Apache-2.0"},
+		Labels: map[string]string{
+			"org.opencontainers.image.title": "ticketflow", "org.opencontainers.image.version": version,
+			"org.opencontainers.image.licenses": "Apache-2.0",
+		},
 	}
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		return err
