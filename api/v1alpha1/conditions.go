@@ -63,7 +63,8 @@ const (
 // Labels, annotations and finalizers that Ticketflow owns. The admission policy
 // keeps everyone but the manager from changing them.
 const (
-	// LabelUse marks a Secret as one that Ticketflow may read.
+	// LabelUse marks a Secret as one that Ticketflow may read; its value, a
+	// SecretUse, says what for.
 	LabelUse = "ticketflow.dev/use"
 	// LabelWorkflow on a ControllerRevision names its Workflow.
 	LabelWorkflow = "ticketflow.dev/workflow"
@@ -76,4 +77,21 @@ const (
 	AnnotationOpened = "ticketflow.dev/opened"
 	// FinalizerInUse keeps a Workflow while unfinished tickets are on it.
 	FinalizerInUse = "ticketflow.dev/in-use"
+)
+
+// SecretUse is what a Secret may be used for, and a value of LabelUse. A Secret
+// has one use: whoever may write Scripts sees in them what scripts may use, and
+// must not see by that what hooks, notifiers or applications sign with.
+type SecretUse string
+
+// The uses that there are.
+const (
+	// UseApplication: an Application's token, in the system namespace.
+	UseApplication SecretUse = "application"
+	// UseHook: what a Workflow's hook signs its calls with, and is called back with.
+	UseHook SecretUse = "hook"
+	// UseNotifier: what a Notifier signs its calls or logs in with.
+	UseNotifier SecretUse = "notifier"
+	// UseScript: variables of a Script, which sees them in the clear.
+	UseScript SecretUse = "script"
 )

@@ -263,7 +263,7 @@ type ApplicationSpec struct {
 	AppName string `json:"appName,omitempty"`
 
 	// tokenSecretRef is the application's token. The Secret lives in the
-	// system namespace and carries the label ticketflow.dev/use.
+	// system namespace and carries the label ticketflow.dev/use=application.
 	// +required
 	TokenSecretRef NamespacedSecretKeyRef `json:"tokenSecretRef"`
 

@@ -101,7 +101,7 @@ type ConfigMapKeyRef struct {
 }
 
 // EnvVar is an environment variable, by value or from a Secret that carries
-// the label ticketflow.dev/use.
+// the label ticketflow.dev/use=script.
 // +kubebuilder:validation:AtMostOneOf=value;valueFrom
 type EnvVar struct {
 	// name of the variable.
@@ -246,11 +246,11 @@ type Email struct {
 	TLS TLSMode `json:"tls,omitempty"`
 
 	// usernameSecretRef is the user name to log in with, in the same namespace;
-	// without it nobody logs in.
+	// without it nobody logs in. The Secret carries the label ticketflow.dev/use=notifier.
 	// +optional
 	UsernameSecretRef *SecretKeyRef `json:"usernameSecretRef,omitempty"`
 
-	// passwordSecretRef is the password to log in with.
+	// passwordSecretRef is the password to log in with, from a Secret like it.
 	// +optional
 	PasswordSecretRef *SecretKeyRef `json:"passwordSecretRef,omitempty"`
 }
@@ -264,7 +264,8 @@ type Webhook struct {
 	// +kubebuilder:validation:Pattern=`^https?://`
 	URL string `json:"url"`
 
-	// tokenSecretRef is the token to sign with, in the same namespace.
+	// tokenSecretRef is the token to sign with, in the same namespace. The Secret
+	// carries the label ticketflow.dev/use=notifier.
 	// +optional
 	TokenSecretRef *SecretKeyRef `json:"tokenSecretRef,omitempty"`
 }

@@ -573,7 +573,8 @@ type Hook struct {
 	// +kubebuilder:validation:Pattern=`^https?://`
 	URL string `json:"url"`
 
-	// tokenSecretRef is the token to sign with, in the workflow's namespace.
+	// tokenSecretRef is the token to sign with, in the workflow's namespace. The
+	// Secret carries the label ticketflow.dev/use=hook.
 	// +optional
 	TokenSecretRef *SecretKeyRef `json:"tokenSecretRef,omitempty"`
 

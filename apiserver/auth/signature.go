@@ -44,7 +44,7 @@ type Signature struct {
 func NewSignature(d *directory.Directory, secrets client.Reader, systemNamespace string, clk clock.PassiveClock) *Signature {
 	return &Signature{
 		directory: d, namespace: systemNamespace, clock: clk, nonces: newNonces(),
-		tokens: &tokens{secrets: secrets, clock: clk, kept: map[types.NamespacedName]keptToken{}},
+		tokens: &tokens{secrets: secrets, clock: clk, kept: map[tokenSource]keptToken{}},
 	}
 }
 
@@ -63,7 +63,8 @@ func (s *Signature) Authenticate(r *http.Request) (backend.Caller, *backend.Fail
 	reference := app.Spec.TokenSecretRef
 	token, ok := "", false
 	if reference.Namespace == s.namespace {
-		token, ok = s.tokens.read(r.Context(), types.NamespacedName{Namespace: reference.Namespace, Name: string(reference.Name)}, reference.Key)
+		from := tokenSource{secret: types.NamespacedName{Namespace: reference.Namespace, Name: string(reference.Name)}, use: v1alpha1.UseApplication}
+		token, ok = s.tokens.read(r.Context(), from, reference.Key)
 	}
 	if !ok {
 		return known, backend.Failf(backend.ReasonBadSignature, "the application %q has no usable token; an administrator can mend it", appName)
@@ -101,7 +102,8 @@ func (s *Signature) AuthenticateHook(r *http.Request, namespace string, selector
 	if failure := present(r, "timestamp", "signature"); failure != nil {
 		return failure
 	}
-	token, ok := s.tokens.read(r.Context(), types.NamespacedName{Namespace: namespace, Name: selector.Name}, selector.Key)
+	from := tokenSource{secret: types.NamespacedName{Namespace: namespace, Name: selector.Name}, use: v1alpha1.UseHook}
+	token, ok := s.tokens.read(r.Context(), from, selector.Key)
 	if !ok || !sameMD5(r, token) {
 		return BadHookSignature()
 	}

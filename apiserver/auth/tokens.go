@@ -12,10 +12,12 @@ import (
 	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/internal/credentials"
 )
 
 const (
@@ -27,15 +29,21 @@ const (
 	readTime = 10 * time.Second
 )
 
-// tokens reads tokens from Secrets that carry our label, past any cache, so that
-// nobody can make us guess at other Secrets.
+// tokens reads tokens from Secrets that are labelled for the use, past any cache,
+// so that nobody can make us guess at other Secrets.
 type tokens struct {
 	secrets client.Reader
 	clock   clock.PassiveClock
 
 	reads singleflight.Group
 	mu    sync.Mutex
-	kept  map[types.NamespacedName]keptToken
+	kept  map[tokenSource]keptToken
+}
+
+// tokenSource is a Secret, and what is wanted of it.
+type tokenSource struct {
+	secret types.NamespacedName
+	use    v1alpha1.SecretUse
 }
 
 type keptToken struct {
@@ -44,14 +52,14 @@ type keptToken struct {
 }
 
 // read answers the token under a key, or false where there is none to be had.
-func (t *tokens) read(ctx context.Context, name types.NamespacedName, key string) (string, bool) {
+func (t *tokens) read(ctx context.Context, from tokenSource, key string) (string, bool) {
 	t.mu.Lock()
-	kept, ok := t.kept[name]
+	kept, ok := t.kept[from]
 	t.mu.Unlock()
 	if !ok || t.clock.Now().After(kept.until) {
 		// All requests that come meanwhile share one look, which does not end
 		// with the request that happened to be the first.
-		found, err, _ := t.reads.Do(name.String(), func() (any, error) { return t.look(context.WithoutCancel(ctx), name) })
+		found, err, _ := t.reads.Do(fmt.Sprint(from), func() (any, error) { return t.look(context.WithoutCancel(ctx), from) })
 		if err != nil {
 			return "", false
 		}
@@ -61,28 +69,31 @@ func (t *tokens) read(ctx context.Context, name types.NamespacedName, key string
 	return token, token != ""
 }
 
-// look reads a Secret and keeps what it has for a moment.
-func (t *tokens) look(ctx context.Context, name types.NamespacedName) (keptToken, error) {
+// look reads a Secret and keeps what it has for a moment. Why a Secret is not used
+// is for who runs this server: the caller is not known yet, and is told nothing.
+func (t *tokens) look(ctx context.Context, from tokenSource) (keptToken, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	now := t.clock.Now()
 	var secret corev1.Secret
-	if err := t.secrets.Get(ctx, name, &secret); err != nil {
+	if err := t.secrets.Get(ctx, from.secret, &secret); err != nil {
 		return keptToken{}, fmt.Errorf("read a token: %w", err)
 	}
 	kept := keptToken{until: now.Add(keepToken)}
-	if _, labelled := secret.Labels[v1alpha1.LabelUse]; labelled {
+	if why := credentials.Refusal(&secret, from.use); why != "" {
+		klog.FromContext(ctx).Info("A token's Secret may not be used", "namespace", from.secret.Namespace, "reason", why)
+	} else {
 		kept.data = secret.Data
 	}
-	t.keep(name, kept)
+	t.keep(from, kept)
 	return kept, nil
 }
 
-func (t *tokens) keep(name types.NamespacedName, kept keptToken) {
+func (t *tokens) keep(from tokenSource, kept keptToken) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.kept) >= mostTokens {
 		clear(t.kept) // they are read again when they are needed
 	}
-	t.kept[name] = kept
+	t.kept[from] = kept
 }

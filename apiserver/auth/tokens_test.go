@@ -38,10 +38,13 @@ func (s *slowSecrets) Get(ctx context.Context, _ client.ObjectKey, into client.O
 	if !ok || s.fails.Load() {
 		return errors.New("it is not to be had")
 	}
-	secret.Labels = map[string]string{v1alpha1.LabelUse: "application"}
+	secret.Labels = map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseApplication)}
 	secret.Data = map[string][]byte{"token": []byte("s3cret")}
 	return nil
 }
+
+// ops is where an application's token is.
+var ops = tokenSource{secret: types.NamespacedName{Name: "ops"}, use: v1alpha1.UseApplication}
 
 // askAtOnce has so many requests ask for a token, and says how many got it.
 func askAtOnce(t *testing.T, tokens *tokens, requests int) int {
@@ -50,7 +53,7 @@ func askAtOnce(t *testing.T, tokens *tokens, requests int) int {
 	var group sync.WaitGroup
 	for range requests {
 		group.Go(func() {
-			if token, ok := tokens.read(t.Context(), types.NamespacedName{Name: "ops"}, "token"); ok && token == "s3cret" {
+			if token, ok := tokens.read(t.Context(), ops, "token"); ok && token == "s3cret" {
 				got.Add(1)
 			}
 		})
@@ -62,7 +65,7 @@ func askAtOnce(t *testing.T, tokens *tokens, requests int) int {
 func TestRequestsThatComeAtOnceShareOneReadOfTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		secrets := &slowSecrets{}
-		tokens := &tokens{secrets: secrets, clock: clock.RealClock{}, kept: map[types.NamespacedName]keptToken{}}
+		tokens := &tokens{secrets: secrets, clock: clock.RealClock{}, kept: map[tokenSource]keptToken{}}
 		for round := int32(1); round <= 2; round++ {
 			if got := askAtOnce(t, tokens, 100); got != 100 {
 				t.Errorf("%d of 100 requests got the token", got)
@@ -77,9 +80,9 @@ func TestRequestsThatComeAtOnceShareOneReadOfTheToken(t *testing.T) {
 
 func TestATokenIsHadAlthoughTheRequestThatWasFirstGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tokens := &tokens{secrets: &slowSecrets{}, clock: clock.RealClock{}, kept: map[types.NamespacedName]keptToken{}}
+		tokens := &tokens{secrets: &slowSecrets{}, clock: clock.RealClock{}, kept: map[tokenSource]keptToken{}}
 		first, giveUp := context.WithCancel(t.Context())
-		go tokens.read(first, types.NamespacedName{Name: "ops"}, "token")
+		go tokens.read(first, ops, "token")
 		synctest.Wait()
 		giveUp()
 		if got := askAtOnce(t, tokens, 10); got != 10 {
@@ -91,7 +94,7 @@ func TestATokenIsHadAlthoughTheRequestThatWasFirstGivesUp(t *testing.T) {
 func TestATokenThatCouldNotBeReadIsReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		secrets := &slowSecrets{}
-		tokens := &tokens{secrets: secrets, clock: clock.RealClock{}, kept: map[types.NamespacedName]keptToken{}}
+		tokens := &tokens{secrets: secrets, clock: clock.RealClock{}, kept: map[tokenSource]keptToken{}}
 		secrets.fails.Store(true)
 		if got := askAtOnce(t, tokens, 10); got != 0 {
 			t.Errorf("%d requests got a token that is not to be had", got)
@@ -99,6 +102,21 @@ func TestATokenThatCouldNotBeReadIsReadAgain(t *testing.T) {
 		secrets.fails.Store(false)
 		if got := askAtOnce(t, tokens, 10); got != 10 {
 			t.Errorf("%d of 10 requests got the token", got)
+		}
+	})
+}
+
+func TestATokenOfOneUseIsNoneForAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := &tokens{secrets: &slowSecrets{}, clock: clock.RealClock{}, kept: map[tokenSource]keptToken{}}
+		for range 2 { // the second time from what is kept
+			if got := askAtOnce(t, tokens, 1); got != 1 {
+				t.Error("the application has no token")
+			}
+			hook := tokenSource{secret: ops.secret, use: v1alpha1.UseHook}
+			if token, ok := tokens.read(t.Context(), hook, "token"); ok {
+				t.Errorf("a hook's token is the application's %q", token)
+			}
 		}
 	})
 }

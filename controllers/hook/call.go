@@ -31,7 +31,7 @@ func (r *Reconciler) gather(ctx context.Context, t *v1alpha1.Ticket) (c call, wh
 	}
 	c.address = hook.URL
 	if hook.TokenSecretRef != nil {
-		token, why, err := credentials.Read(ctx, r.Live, t.Namespace, *hook.TokenSecretRef)
+		token, why, err := credentials.Read(ctx, r.Live, v1alpha1.UseHook, t.Namespace, *hook.TokenSecretRef)
 		if why != "" || err != nil {
 			return call{}, why, err
 		}

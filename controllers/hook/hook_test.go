@@ -201,7 +201,7 @@ var _ = Describe("the hook reconciler", func() {
 	})
 
 	It("sends the ticket with its fields, signed, and reports the answer (Q28) and nothing of an earlier run", func(ctx SpecContext) {
-		ref := secret(ctx, map[string]string{v1alpha1.LabelUse: "hook"})
+		ref := secret(ctx, map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseHook)})
 		waiting(ctx, v1alpha1.Hook{URL: other.URL, TokenSecretRef: ref, ExtraInfo: v1alpha1.JSONObject{"room": "12"}})
 		other.answers(http.StatusOK, `{"code": 0, "msg": "made with s3cret"}`)
 		Expect(reconcile(ctx)).To(BeZero())
@@ -319,12 +319,15 @@ var _ = Describe("the hook reconciler", func() {
 		}, `the hook could not be called: not allowed: the host "elsewhere.example" is not on the manager's --allow-hosts`),
 		Entry("where the token's Secret is not there", func(context.Context) v1alpha1.Hook {
 			return v1alpha1.Hook{URL: other.URL, TokenSecretRef: &v1alpha1.SecretKeyRef{Name: "hook", Key: "token"}}
-		}, "there is no Secret hook with the label "+v1alpha1.LabelUse),
+		}, "there is no Secret hook with the label ticketflow.dev/use=hook"),
 		Entry("where the token's Secret is not meant for us", func(ctx context.Context) v1alpha1.Hook {
 			return v1alpha1.Hook{URL: other.URL, TokenSecretRef: secret(ctx, nil)}
-		}, "there is no Secret hook with the label "+v1alpha1.LabelUse),
+		}, "there is no Secret hook with the label ticketflow.dev/use=hook"),
+		Entry("where the token's Secret is for another use", func(ctx context.Context) v1alpha1.Hook {
+			return v1alpha1.Hook{URL: other.URL, TokenSecretRef: secret(ctx, map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseScript)})}
+		}, "Secret hook has the label ticketflow.dev/use=script; what is needed here is ticketflow.dev/use=hook"),
 		Entry("where the Secret has another key", func(ctx context.Context) v1alpha1.Hook {
-			ref := secret(ctx, map[string]string{v1alpha1.LabelUse: "hook"})
+			ref := secret(ctx, map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseHook)})
 			ref.Key = "other"
 			return v1alpha1.Hook{URL: other.URL, TokenSecretRef: ref}
 		}, "Secret hook has no key other"),

@@ -107,7 +107,7 @@ var _ = Describe("a notifier", func() {
 
 		ns := newNamespace(ctx)
 		create(ctx, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "chat", Labels: map[string]string{v1alpha1.LabelUse: "notifier"}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "chat", Labels: map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseNotifier)}},
 			StringData: map[string]string{"token": "s3cret"},
 		})
 		for name, receiver := range map[string]*moody{"bad": bad, "good": good} {

@@ -135,7 +135,7 @@ var _ = Describe("the notify reconciler", func() {
 	It("tells of the ticket with the documented payload, signed, and notes that it did", func(ctx SpecContext) {
 		r := newReceiver()
 		Expect(k8s.Create(ctx, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "wecom", Labels: map[string]string{v1alpha1.LabelUse: "notifier"}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "wecom", Labels: map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseNotifier)}},
 			StringData: map[string]string{"token": "s3cret"},
 		})).To(Succeed())
 		notifier(ctx, "wecom", v1alpha1.NotifierSpec{Webhook: &v1alpha1.Webhook{URL: r.URL, TokenSecretRef: &v1alpha1.SecretKeyRef{Name: "wecom", Key: "token"}}})
@@ -255,6 +255,19 @@ var _ = Describe("the notify reconciler", func() {
 		Expect(reconcile(ctx)).To(BeZero())
 		Expect(t.Status.Notified).To(Equal([]v1alpha1.NotifiedMark{{Notifier: "wecom", Seq: 4}}))
 		Expect(r.titles()).To(HaveLen(4))
+	})
+
+	It("uses no Secret that is for another use, and says which one it needs", func(ctx SpecContext) {
+		r := newReceiver()
+		Expect(k8s.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "vpn", Labels: map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseScript)}},
+			StringData: map[string]string{"token": "s3cret"},
+		})).To(Succeed())
+		notifier(ctx, "wecom", v1alpha1.NotifierSpec{Webhook: &v1alpha1.Webhook{URL: r.URL, TokenSecretRef: &v1alpha1.SecretKeyRef{Name: "vpn", Key: "token"}}})
+		opened(ctx, v1alpha1.Notifications{Notifiers: []v1alpha1.ObjectName{"wecom"}})
+		Expect(reconcile(ctx)).To(Equal(time.Second))
+		Expect(r.titles()).To(BeEmpty())
+		Expect(told.Events).To(Receive(Equal("Warning NoticeRefused Notifier wecom does not take what it is told, and is offered it again: Secret vpn has the label ticketflow.dev/use=script; what is needed here is ticketflow.dev/use=notifier")))
 	})
 
 	It("offers what is refused again for a day, says so, and goes on with the rest then", func(ctx SpecContext) {

@@ -50,7 +50,7 @@ func (r *Reconciler) secret(ctx context.Context, notifier *v1alpha1.Notifier, re
 	if ref == nil {
 		return "", nil
 	}
-	value, why, err := credentials.Read(ctx, r.Live, notifier.Namespace, *ref)
+	value, why, err := credentials.Read(ctx, r.Live, v1alpha1.UseNotifier, notifier.Namespace, *ref)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w: %w", outbound.ErrTryAgain, err)

@@ -84,7 +84,7 @@ func (r *Reconciler) env(ctx context.Context, script *v1alpha1.Script) (env []Va
 			env = append(env, Variable{Name: variable.Name, Value: variable.Value})
 			continue
 		}
-		value, why, err := credentials.Read(ctx, r.Live, script.Namespace, variable.ValueFrom.SecretKeyRef)
+		value, why, err := credentials.Read(ctx, r.Live, v1alpha1.UseScript, script.Namespace, variable.ValueFrom.SecretKeyRef)
 		if err != nil {
 			return nil, "", fmt.Errorf("variable %s: %w", variable.Name, err)
 		}

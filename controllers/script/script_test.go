@@ -237,14 +237,17 @@ var _ = Describe("the script reconciler", func() {
 		}, "script grant: ConfigMap sources does not exist"),
 		Entry("its secret does not carry our label", func(ns string) []client.Object {
 			return []client.Object{withToken(ns), token(ns, nil)}
-		}, "script grant: there is no Secret vpn with the label ticketflow.dev/use"),
+		}, "script grant: there is no Secret vpn with the label ticketflow.dev/use=script"),
+		Entry("its secret is for another use", func(ns string) []client.Object {
+			return []client.Object{withToken(ns), token(ns, map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseHook)})}
+		}, "script grant: Secret vpn has the label ticketflow.dev/use=hook; what is needed here is ticketflow.dev/use=script"),
 	)
 
 	It("takes its source from a ConfigMap and its variables from a labelled Secret", func(ctx SpecContext) {
 		s := sourceFrom(ns)
 		s.Spec.Env = withToken(ns).Spec.Env
 		s.Spec.Timeout = &metav1.Duration{Duration: 2 * time.Second}
-		create(ctx, s, token(ns, map[string]string{v1alpha1.LabelUse: "script"}),
+		create(ctx, s, token(ns, map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseScript)}),
 			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "sources"}, Data: map[string]string{"grant.py": "print(2)"}})
 		Expect(look(ctx)).Error().NotTo(HaveOccurred())
 		Expect(runner.tasks).To(HaveLen(1))

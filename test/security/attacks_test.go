@@ -310,14 +310,15 @@ var _ = Describe("An application", func() {
 		}
 	})
 
-	DescribeTable("has no token outside the system namespace, nor one without the label", func(ctx SpecContext, name, namespace string, labels map[string]string) {
+	DescribeTable("has no token outside the system namespace, nor one without the label or with another use's", func(ctx SpecContext, name, namespace string, labels map[string]string) {
 		create(ctx, secret(namespace, name, labels), application(name, func(spec *v1alpha1.ApplicationSpec) {
 			spec.TokenSecretRef.Namespace, spec.TokenSecretRef.Name = namespace, v1alpha1.ObjectName(name)
 		}))
 		Eventually(func() string { return call(name, token, "lilei", http.MethodGet, "workflows", "", nil).Reason }).Should(Equal("BadSignature"))
 	},
-		Entry("in another namespace", "planted", "elsewhere", map[string]string{v1alpha1.LabelUse: "token"}),
+		Entry("in another namespace", "planted", "elsewhere", map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseApplication)}),
 		Entry("without the label", "unlabelled", fixtures.SystemNamespace, nil),
+		Entry("for another use", "for-scripts", fixtures.SystemNamespace, map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseScript)}),
 	)
 
 	It("is nobody by a header that a proxy might set, nor by an empty token", func(ctx SpecContext) {
@@ -326,7 +327,7 @@ var _ = Describe("An application", func() {
 		headers["appname"] = ""
 		Expect(call("", "", "admin", http.MethodGet, "workflows", "", headers).Reason).To(Equal("MissingCredentials"))
 		create(ctx, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: fixtures.SystemNamespace, Name: "empty", Labels: map[string]string{v1alpha1.LabelUse: "token"}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: fixtures.SystemNamespace, Name: "empty", Labels: map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseApplication)}},
 			Data:       map[string][]byte{"token": {}},
 		}, application("empty", func(spec *v1alpha1.ApplicationSpec) { spec.TokenSecretRef.Name = "empty" }))
 		Eventually(func() string { return call("empty", "", "lilei", http.MethodGet, "workflows", "", nil).Reason }).Should(Equal("BadSignature"))

@@ -77,7 +77,7 @@ var _ = BeforeSuite(func() {
 	}
 	create(ctx, fixtures.People()...)
 	create(ctx, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "mallory"}, Spec: v1alpha1.UserSpec{Department: "it"}})
-	create(ctx, secret(fixtures.SystemNamespace, "ops", map[string]string{v1alpha1.LabelUse: "token"}))
+	create(ctx, secret(fixtures.SystemNamespace, "ops", map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseApplication)}))
 	create(ctx, fixtures.Workflow("it"), fixtures.Workflow("elsewhere"), fixtures.Grant("it", "print()"))
 	mallory = as("mallory")
 	bind(ctx, "mallory", "ticketflow-admin", "it", "elsewhere")

@@ -173,7 +173,7 @@ func (c *cluster) loses(ctx context.Context) {
 
 func token(ns string) *corev1.Secret {
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "vpn", Labels: map[string]string{v1alpha1.LabelUse: "script"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "vpn", Labels: map[string]string{v1alpha1.LabelUse: string(v1alpha1.UseScript)}},
 		StringData: map[string]string{"token": "s3cret-token\n"},
 	}
 }

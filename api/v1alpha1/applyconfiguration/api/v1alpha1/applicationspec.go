@@ -19,7 +19,7 @@ type ApplicationSpecApplyConfiguration struct {
 	// appName is the application's name on the wire; default: metadata.name.
 	AppName *string `json:"appName,omitempty"`
 	// tokenSecretRef is the application's token. The Secret lives in the
-	// system namespace and carries the label ticketflow.dev/use.
+	// system namespace and carries the label ticketflow.dev/use=application.
 	TokenSecretRef *NamespacedSecretKeyRefApplyConfiguration `json:"tokenSecretRef,omitempty"`
 	// workflows that the application may touch; none by default.
 	Workflows *WorkflowScopeApplyConfiguration `json:"workflows,omitempty"`

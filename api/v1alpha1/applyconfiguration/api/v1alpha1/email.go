@@ -23,9 +23,9 @@ type EmailApplyConfiguration struct {
 	// tls says how the server is spoken to.
 	TLS *apiv1alpha1.TLSMode `json:"tls,omitempty"`
 	// usernameSecretRef is the user name to log in with, in the same namespace;
-	// without it nobody logs in.
+	// without it nobody logs in. The Secret carries the label ticketflow.dev/use=notifier.
 	UsernameSecretRef *SecretKeyRefApplyConfiguration `json:"usernameSecretRef,omitempty"`
-	// passwordSecretRef is the password to log in with.
+	// passwordSecretRef is the password to log in with, from a Secret like it.
 	PasswordSecretRef *SecretKeyRefApplyConfiguration `json:"passwordSecretRef,omitempty"`
 }
 

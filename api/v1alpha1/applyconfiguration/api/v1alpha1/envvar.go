@@ -9,7 +9,7 @@ package v1alpha1
 // with apply.
 //
 // EnvVar is an environment variable, by value or from a Secret that carries
-// the label ticketflow.dev/use.
+// the label ticketflow.dev/use=script.
 type EnvVarApplyConfiguration struct {
 	// name of the variable.
 	Name *string `json:"name,omitempty"`

@@ -16,7 +16,8 @@ import (
 type HookApplyConfiguration struct {
 	// url that is called with a signed POST.
 	URL *string `json:"url,omitempty"`
-	// tokenSecretRef is the token to sign with, in the workflow's namespace.
+	// tokenSecretRef is the token to sign with, in the workflow's namespace. The
+	// Secret carries the label ticketflow.dev/use=hook.
 	TokenSecretRef *SecretKeyRefApplyConfiguration `json:"tokenSecretRef,omitempty"`
 	// wait leaves the ticket here until the other system calls back.
 	Wait *bool `json:"wait,omitempty"`

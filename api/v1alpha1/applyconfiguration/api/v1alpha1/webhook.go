@@ -12,7 +12,8 @@ package v1alpha1
 type WebhookApplyConfiguration struct {
 	// url that is called.
 	URL *string `json:"url,omitempty"`
-	// tokenSecretRef is the token to sign with, in the same namespace.
+	// tokenSecretRef is the token to sign with, in the same namespace. The Secret
+	// carries the label ticketflow.dev/use=notifier.
 	TokenSecretRef *SecretKeyRefApplyConfiguration `json:"tokenSecretRef,omitempty"`
 }
 
