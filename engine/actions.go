@@ -153,11 +153,16 @@ func (t *turn) setState() *Refusal {
 	return nil
 }
 
-// setFields changes values without moving the ticket (Q8).
+// setFields changes values without moving the ticket (Q8). Ended is ended: what a
+// finished ticket says is put right by those who may also reopen it.
 func (t *turn) setFields() *Refusal {
 	actor := string(t.actor)
-	if !IsParticipant(t.s, actor) && t.actor != t.s.Spec.Creator && !CanIntervene(t.graph, actor, t.action.By, t.dir) {
+	intervenes := CanIntervene(t.graph, actor, t.action.By, t.dir)
+	if !intervenes && !IsParticipant(t.s, actor) && t.actor != t.s.Spec.Creator {
 		return refuse(ReasonNotAllowed, "%q may not change fields: that is for participants, the creator and admins", t.actor)
+	}
+	if Ended(t.graph, &t.s.Status) && !intervenes {
+		return refuse(ReasonWrongState, "the ticket has ended: only admins may change its fields")
 	}
 	asked := request{fields: t.action.Fields, clear: t.action.Clear}
 	names := append(slices.Collect(maps.Keys(t.action.Fields)), texts(t.action.Clear)...)

@@ -58,11 +58,12 @@ func directory() *enginetest.Directory {
 			"admin": enginetest.Person("admin", ""), "other": enginetest.Person("other", ""),
 			"gone": {Name: "gone", Department: "board"},
 		},
-		Identities:   map[string]string{"oidc:lilei": "lilei"},
-		Departments:  map[string]engine.Department{"it": {Name: "it", Leader: "zhangsan"}, "board": {Name: "board"}, "sub": {Name: "sub", Parent: "board"}},
-		Roles:        map[string][]string{"ops": {"guiji", "wangwu"}},
-		Applications: map[string]engine.Application{"portal": {Name: "portal", AllWorkflows: true}, "narrow": {Name: "narrow"}},
-		Scripts:      map[string]engine.Script{"it/grant-vpn": {Name: "grant-vpn", FileName: "grant.py", Active: true}},
+		Identities:  map[string]string{"oidc:lilei": "lilei"},
+		Departments: map[string]engine.Department{"it": {Name: "it", Leader: "zhangsan"}, "board": {Name: "board"}, "sub": {Name: "sub", Parent: "board"}},
+		Roles:       map[string][]string{"ops": {"guiji", "wangwu"}},
+		Applications: map[string]engine.Application{"portal": {Name: "portal", AllWorkflows: true}, "narrow": {Name: "narrow"},
+			"desk": {Name: "desk", AllWorkflows: true, Intervene: true}},
+		Scripts: map[string]engine.Script{"it/grant-vpn": {Name: "grant-vpn", FileName: "grant.py", Active: true}},
 	}
 	return d
 }

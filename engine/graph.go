@@ -5,6 +5,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/cel-go/cel"
@@ -136,6 +137,15 @@ func (g *Graph) Admins() []string {
 func (s *State) Transition(name v1alpha1.Name) (*Transition, bool) {
 	t, ok := s.byName[name]
 	return t, ok
+}
+
+// transitions names them, for who asked for one that there is not.
+func (s *State) transitions() string {
+	names := make([]string, 0, len(s.Transitions))
+	for _, t := range s.Transitions {
+		names = append(names, string(t.Name))
+	}
+	return strings.Join(names, ", ")
 }
 
 // Access says what the state's form allows with a field; false if it does not

@@ -29,7 +29,7 @@ func (t *turn) transition() *Refusal {
 		return refuse(ReasonUnknownTransition, "transition %q leaves state %q, but the ticket is in state %q", t.action.Transition, from, t.state.Name)
 	}
 	if !ok {
-		return refuse(ReasonUnknownTransition, "transition %q does not lead on from state %q", t.action.Transition, t.state.Name)
+		return refuse(ReasonUnknownTransition, "state %q has no transition %q; it has %s", t.state.Name, t.action.Transition, t.state.transitions())
 	}
 	changes, r := t.graph.fill(t.state, chosen.FieldCheck, request{fields: t.action.Fields, clear: t.action.Clear})
 	if r != nil {

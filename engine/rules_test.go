@@ -30,13 +30,15 @@ func atBoard(t *testing.T) *walker {
 	return w.must("zhangsan", take("approve")).at("board", "b1,b2,b3")
 }
 
+// by is an action on somebody's word.
+func by(a v1alpha1.TicketAction, who v1alpha1.RequestedBy) v1alpha1.TicketAction {
+	a.By = who
+	return a
+}
+
 func TestRefusals(t *testing.T) {
 	to := func(kind v1alpha1.ActionType, target v1alpha1.UserName) v1alpha1.TicketAction {
 		return v1alpha1.TicketAction{Type: kind, Target: target}
-	}
-	by := func(a v1alpha1.TicketAction, who v1alpha1.RequestedBy) v1alpha1.TicketAction {
-		a.By = who
-		return a
 	}
 	cases := map[string]struct {
 		actor  v1alpha1.UserName
@@ -95,6 +97,35 @@ func TestATransitionOfAnotherStateIsUnknown(t *testing.T) {
 		if r := w.try("guiji", action); r == nil || r.Reason != engine.ReasonUnknownTransition {
 			t.Errorf("%+v: got %v, want UnknownTransition", action, r)
 		}
+	}
+	if r := w.try("guiji", take("approve")); r == nil || r.Message != `state "ops" has no transition "approve"; it has done, escalate` {
+		t.Errorf("got %v, want what there is", r)
+	}
+}
+
+func TestTheFieldsOfAnEndedTicketAreForThoseWhoMayReopenIt(t *testing.T) {
+	change := v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Fields: v1alpha1.JSONObject{"days": int64(9)}}
+	cases := map[string]struct {
+		actor  v1alpha1.UserName
+		action v1alpha1.TicketAction
+		want   engine.Reason
+	}{
+		"not for the creator":                   {"lilei", change, engine.ReasonWrongState},
+		"not for who handled it":                {"guiji", change, engine.ReasonNotAllowed},
+		"for a workflow's admin":                {"admin", change, ""},
+		"through an application that may do so": {"lilei", by(change, v1alpha1.RequestedBy{Application: "desk"}), ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := atOps(t).must("admin", do(v1alpha1.ActionClose))
+			refusal := w.try(tc.actor, tc.action)
+			switch {
+			case tc.want == "" && refusal != nil, tc.want != "" && (refusal == nil || refusal.Reason != tc.want):
+				t.Fatalf("got %v, want %q", refusal, tc.want)
+			case tc.want == "" && w.s.Status.Fields["days"] != int64(9):
+				t.Errorf("got %v days, want 9", w.s.Status.Fields["days"])
+			}
+		})
 	}
 }
 

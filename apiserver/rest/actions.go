@@ -4,11 +4,13 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
 )
 
@@ -171,10 +173,34 @@ func (a *API) handleTicket(r *request) (answer, error) {
 		_, own := graph.Field(v1alpha1.FieldName(name))
 		return own || name == "title"
 	})
-	if _, err := r.act(action); err != nil {
+	_, err = r.act(action)
+	if refused(err, engine.ReasonUnknownTransition) {
+		return answer{}, r.elsewhere(id, err)
+	}
+	if err != nil {
 		return answer{}, err
 	}
 	return r.byProfile("", handledTicket{Value: true}), nil
+}
+
+// refused says whether an error is a refusal for this reason.
+func refused(err error, reason engine.Reason) bool {
+	var failure *backend.Failure
+	return errors.As(err, &failure) && failure.Reason == reason
+}
+
+// elsewhere says in ids what the engine has refused by name. It refuses for this
+// reason only who may act, who may know the state's transitions, too.
+func (r *request) elsewhere(id v1alpha1.WireID, refusal error) error {
+	t, graph, err := r.ticket()
+	if err != nil {
+		return err
+	}
+	state, ok := graph.State(t.Status.State)
+	if !ok {
+		return refusal
+	}
+	return transitionElsewhere(id, state)
 }
 
 func (a *API) accept(r *request) (answer, error) {
@@ -232,7 +258,11 @@ func (a *API) setState(r *request) (answer, error) {
 	if state, ok := graph.StateByID(id); ok {
 		action.State = state.Name
 	}
-	if _, err := r.act(action); err != nil {
+	_, err = r.act(action)
+	if refused(err, engine.ReasonUnknownState) {
+		return answer{}, stateElsewhere(id)
+	}
+	if err != nil {
 		return answer{}, err
 	}
 	return r.byProfile("", empty), nil

@@ -4,6 +4,9 @@
 package rest
 
 import (
+	"fmt"
+	"strings"
+
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
@@ -22,6 +25,21 @@ func unknownWorkflow(id v1alpha1.WireID) *backend.Failure {
 
 func unknownState(id v1alpha1.WireID) *backend.Failure {
 	return backend.Failf(engine.ReasonUnknownState, "state_id: there is no state %d here", id)
+}
+
+// transitionElsewhere tells a participant which transitions there are, by the ids
+// and names that the wire has.
+func transitionElsewhere(id v1alpha1.WireID, state *engine.State) *backend.Failure {
+	has := make([]string, 0, len(state.Transitions))
+	for _, t := range state.Transitions {
+		has = append(has, fmt.Sprintf("%d (%s)", t.ID, t.DisplayName))
+	}
+	return backend.Failf(engine.ReasonUnknownTransition, "transition_id: the ticket's state %q has no transition with the id %d; it has %s",
+		state.DisplayName, id, strings.Join(has, ", "))
+}
+
+func stateElsewhere(id v1alpha1.WireID) *backend.Failure {
+	return backend.Failf(engine.ReasonUnknownState, "state_id: the ticket's workflow has no state with the id %d", id)
 }
 
 func notAllowedToView(user string, id v1alpha1.WireID) *backend.Failure {

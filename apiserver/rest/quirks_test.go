@@ -99,6 +99,15 @@ var _ = Describe("The quirks of release r1.0.14", func() {
 		Expect(as("lilei").get(ticket + "/flowlogs").ok()).To(keys(Keys{"total": Equal(logs)}))
 	})
 
+	It("Q8: the fields of an ended ticket are changed by those who may also reopen it", func() {
+		ticket := open(2)
+		as("admin").post(ticket+"/close", `{"suggestion": "no more"}`).ok()
+		as("lilei").patch(ticket+"/fields", `{"days": 3}`).refused("WrongState", "ended")
+		Expect(detail(ticket, "lilei")["field_list"]).To(ContainElement(keys(Keys{"field_key": Equal("days"), "field_value": BeEquivalentTo(2)})))
+		as("admin").patch(ticket+"/fields", `{"days": 3}`).ok()
+		Expect(detail(ticket, "admin")["field_list"]).To(ContainElement(keys(Keys{"field_key": Equal("days"), "field_value": BeEquivalentTo(3)})))
+	})
+
 	It("Q16: a vote is the transition's, however its id is written", func() {
 		ticket := opened(as("lilei"), `{"workflow_id": 7, "transition_id": 71}`)
 		Expect(detail(ticket, "lilei")).To(keys(Keys{"participant_type_id": BeEquivalentTo(2), "participant": Equal("guiji,wangwu,zhangsan")}))
@@ -242,6 +251,10 @@ var _ = Describe("The quirks of release r1.0.14", func() {
 		as("lilei").post("tickets", `{"workflow_id": 1, "transition_id": 1, "title": "", "days": null}`).refused("MissingFields", "title, days")
 		as("lilei").patch(open(1), `{"transition_id": 3}`).refused("NotParticipant", "lilei")
 		as("lilei").patch(open(1), `{"transition_id": 987654}`).refused("NotParticipant", "lilei")
+		as("zhangsan").patch(open(1), `{"transition_id": 1}`).
+			refused("UnknownTransition", `transition_id: the ticket's state "发起人tl-审批中" has no transition with the id 1; it has 3 (同意), 4 (退回)`)
+		as("zhangsan").patch(open(1), `{"transition_id": 987654}`).refused("UnknownTransition", "no transition with the id 987654; it has 3 (同意), 4 (退回)")
+		as("admin").put(open(1)+"/state", `{"state_id": 987654}`).refused("UnknownState", "state_id: the ticket's workflow has no state with the id 987654")
 	})
 
 	It("Q47: what is not set is null in a log's data", func() {
