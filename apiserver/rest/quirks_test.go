@@ -125,6 +125,18 @@ var _ = Describe("The quirks of release r1.0.14", func() {
 		Expect(detail(ticket, "lilei")).To(keys(Keys{"state_id": BeEquivalentTo(73), "participant_type_id": BeEquivalentTo(1), "multi_all_person": Equal("{}")}), "Q45: drawn by lot is one person")
 	})
 
+	It("Q20: a ticket that was refused into its end is on nobody's list of what to do", func() {
+		ticket := opened(as("lilei"), `{"workflow_id": 7, "transition_id": 71}`)
+		listed := "&ticket_ids=" + idOf(ticket)
+		Expect(as("wangwu").get("tickets?category=duty" + listed).ok()).To(keys(Keys{"total": BeEquivalentTo(1)}))
+		as("guiji").patch(ticket, `{"transition_id": 73}`).ok()
+		Expect(detail(ticket, "lilei")).To(keys(Keys{"state_id": BeEquivalentTo(74), "act_state_id": BeEquivalentTo(2)}))
+		for _, user := range []string{"guiji", "wangwu", "zhangsan"} {
+			Expect(as(user).get("tickets?category=duty"+listed).ok()).To(keys(Keys{"total": BeEquivalentTo(0)}), user)
+		}
+		Expect(as("lilei").get("tickets?category=owner&is_end=1&is_rejected=1" + listed).ok()).To(keys(Keys{"total": BeEquivalentTo(1)}))
+	})
+
 	It("Q23: a parent goes on once the sub-tickets of its state have ended, by force too", func() {
 		parent := opened(as("lilei"), `{"workflow_id": 6, "transition_id": 61, "title": "project"}`)
 		Expect(detail(parent, "lilei")).To(keys(Keys{"participant_type_id": BeEquivalentTo(1), "participant": Equal("loonrobot")}))
@@ -163,6 +175,16 @@ var _ = Describe("The quirks of release r1.0.14", func() {
 		Expect(as("lilei").get(ticket + "/flowlogs").ok().(map[string]any)["value"].([]any)[0]).To(keys(Keys{
 			"state": keys(Keys{"state_id": BeEquivalentTo(6)}), "suggestion": Equal("强制关闭工单:no more"), "intervene_type_id": BeEquivalentTo(7),
 		}))
+	})
+
+	It("Q26: a forced state is of the ticket's own workflow, and progress and votes follow it", func() {
+		ticket := opened(as("lilei"), `{"workflow_id": 7, "transition_id": 71}`)
+		as("guiji").patch(ticket, `{"transition_id": 72}`).ok()
+		as("admin").put(ticket+"/state", `{"state_id": 2}`).refused("UnknownState", "state_id: the ticket's workflow has no state with the id 2")
+		as("admin").post(ticket+"/close", `{}`).ok()
+		Expect(detail(ticket, "lilei")).To(keys(Keys{"act_state_id": BeEquivalentTo(5), "multi_all_person": Equal("{}")}))
+		as("admin").put(ticket+"/state", `{"state_id": 72}`).ok()
+		Expect(detail(ticket, "lilei")).To(keys(Keys{"act_state_id": BeEquivalentTo(1), "multi_all_person": MatchJSON(`{"guiji": {}, "wangwu": {}, "zhangsan": {}}`)}))
 	})
 
 	It("Q29 Q30: only a failed run is retried, and by who is related", func() {
