@@ -25,12 +25,7 @@ func availability() {
 	It("replaces all its pods under load, and no request fails", func(ctx SpecContext) {
 		load := startLoad(ctx, 4)
 		kubectl(ctx, "rollout", "restart", "--namespace", systemNamespace, "deployment/ticketflow-manager", "deployment/ticketflow-apiserver")
-		kubectl(ctx, "rollout", "status", "--namespace", systemNamespace, "--timeout", "5m", "deployment/ticketflow-manager", "deployment/ticketflow-apiserver")
-		Eventually(func(g Gomega) { // the old ones answer until they are gone
-			var pods corev1.PodList
-			g.Expect(k8s.List(ctx, &pods, client.InNamespace(systemNamespace))).To(Succeed())
-			g.Expect(pods.Items).To(HaveLen(4))
-		}).Should(Succeed())
+		rolledOut(ctx)
 		load.finish(ctx)
 		Expect(load.longest).To(BeNumerically("<", failover))
 	})

@@ -35,6 +35,7 @@ const (
 	roundWorkflow, workState      = 831, 832
 	again                         = 832
 	reachingWorkflow              = 841
+	slowWorkflow, slowState       = 851, 852
 
 	finished = 4 // act_state_id
 )

@@ -11,9 +11,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +35,8 @@ import (
 const (
 	systemNamespace = "ticketflow-system"
 	namespace       = "e2e"
-	apiService      = "v1.rest.ticketflow.dev"
+	group           = "rest.ticketflow.dev"
+	apiService      = "v1." + group
 	// token is the sample application's.
 	token = "sample-token-do-not-keep"
 	// patience is how long a pod, a rollout or a script may take.
@@ -75,13 +78,18 @@ var _ = Describe("Ticketflow on a real node", Ordered, ContinueOnFailure, func()
 	lives()
 	scripts()
 	availability()
+	upgrading()
 	removal()
 })
 
 // run runs a program of this repository and answers what it printed.
 func run(ctx context.Context, program string, arguments ...string) (string, error) {
+	return runWith(ctx, nil, program, arguments...)
+}
+
+func runWith(ctx context.Context, input io.Reader, program string, arguments ...string) (string, error) {
 	command := exec.CommandContext(ctx, program, arguments...)
-	command.Dir = testenv.Path()
+	command.Dir, command.Stdin = testenv.Path(), input
 	var out, errOut bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errOut
 	if err := command.Run(); err != nil {
@@ -100,9 +108,17 @@ func kubectl(ctx context.Context, arguments ...string) string {
 	return out
 }
 
-// makeTarget runs make, which must succeed.
-func makeTarget(ctx context.Context, target string) {
+// kubectlWith runs kubectl with an input, and answers what it printed.
+func kubectlWith(ctx context.Context, input string, arguments ...string) string {
 	GinkgoHelper()
-	_, err := run(ctx, "make", target, "KUBECTL="+kubectlProgram())
+	out, err := runWith(ctx, strings.NewReader(input), kubectlProgram(), append(arguments, "--filename", "-")...)
+	Expect(err).NotTo(HaveOccurred())
+	return out
+}
+
+// makeTarget runs make, which must succeed.
+func makeTarget(ctx context.Context, target string, variables ...string) {
+	GinkgoHelper()
+	_, err := run(ctx, "make", append([]string{target, "KUBECTL=" + kubectlProgram()}, variables...)...)
 	Expect(err).NotTo(HaveOccurred())
 }
