@@ -18,10 +18,12 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
+	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -32,6 +34,7 @@ import (
 	runtimemanager "sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/controllers/apiservice"
 	directoryctrl "ticketflow.dev/ticketflow/controllers/directory"
 	"ticketflow.dev/ticketflow/controllers/hook"
 	"ticketflow.dev/ticketflow/controllers/notify"
@@ -190,6 +193,7 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 	}
 	return errors.Join(
 		metrics.AddCensus(mgr, clk),
+		addGuard(mgr, o, clk),
 		directoryctrl.Register(mgr, registry, clk),
 		workflows.Register(mgr),
 		tickets.Register(mgr),
@@ -197,6 +201,21 @@ func register(mgr ctrl.Manager, o *Options, location *time.Location) error {
 		hooks.Register(mgr),
 		notices.Register(mgr),
 	)
+}
+
+// addGuard looks after the aggregated API's registration; the leader does.
+func addGuard(mgr ctrl.Manager, o *Options, clk clock.WithTicker) error {
+	services, err := aggregator.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("make a client for the APIService: %w", err)
+	}
+	clients, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("make a client for the APIService: %w", err)
+	}
+	return mgr.Add(&apiservice.Guard{
+		Services: services.ApiregistrationV1().APIServices(), Client: clients, SystemNamespace: o.SystemNamespace, Clock: clk,
+	})
 }
 
 // addProbes serves /healthz, and /readyz once the caches are filled.

@@ -79,6 +79,7 @@ var _ = Describe("Ticketflow on a real node", Ordered, ContinueOnFailure, func()
 	scripts()
 	availability()
 	upgrading()
+	namespaces()
 	removal()
 })
 
