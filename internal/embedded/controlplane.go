@@ -105,12 +105,26 @@ func (p *plane) startEtcd() error {
 		"--quota-backend-bytes="+strconv.Itoa(8<<30), "--log-level=warn")
 }
 
+// waitForEtcd waits for what kube-apiserver would wait 20 seconds for and then
+// end itself: with much data, on a busy machine, it may take longer.
+func (p *plane) waitForEtcd(ctx context.Context) error {
+	config := &restclient.Config{
+		Host:            "https://" + loopback(p.ports.Etcd),
+		TLSClientConfig: restclient.TLSClientConfig{CAFile: p.file("etcd-ca.crt"), CertFile: p.file("etcd-client.crt"), KeyFile: p.file("etcd-client.key")},
+	}
+	return p.children.waitFor(ctx, "etcd", controlPlaneReady, func(ctx context.Context) error {
+		return probe(ctx, config, "/readyz")
+	})
+}
+
 func (p *plane) startKubeAPIServer() error {
 	return p.children.start("kube-apiserver", p.programs["kube-apiserver"],
 		"--etcd-servers=https://"+loopback(p.ports.Etcd), "--etcd-cafile="+p.file("etcd-ca.crt"),
 		"--etcd-certfile="+p.file("etcd-client.crt"), "--etcd-keyfile="+p.file("etcd-client.key"),
-		// A busy ticket system writes gigabytes of revisions in the default five minutes.
-		"--etcd-compaction-interval=1m",
+		// A busy ticket system writes gigabytes of revisions in the default five
+		// minutes. Within two of these intervals, though, kube-apiserver must have
+		// read all tickets, or it begins again, for ever.
+		"--etcd-compaction-interval=3m",
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 		"--secure-port="+strconv.Itoa(p.ports.KubeAPIServer),
 		"--tls-cert-file="+p.file("kube-apiserver.crt"), "--tls-private-key-file="+p.file("kube-apiserver.key"),
@@ -143,6 +157,9 @@ func (p *plane) start(ctx context.Context) (*restclient.Config, error) {
 		}
 	}
 	if err := p.startEtcd(); err != nil {
+		return nil, err
+	}
+	if err := p.waitForEtcd(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.startKubeAPIServer(); err != nil {
