@@ -73,8 +73,8 @@ func newChildren(logs string) *children {
 	return c
 }
 
-// ownMemory is what a program of our own strives to keep to: 100 000 tickets and
-// the garbage of their use fit into it.
+// ownMemory is what a program of our own strives to keep to: 100 000 tickets,
+// which take a quarter of it, and the garbage of their use fit into it.
 const ownMemory = "1400MiB"
 
 // start runs a program; its output goes to a log that begins anew.
