@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/controllers/script"
 	"ticketflow.dev/ticketflow/controllers/script/process"
+	"ticketflow.dev/ticketflow/internal/testenv"
 )
 
 func newTask(interpreter, source string) script.Task {
@@ -282,10 +284,5 @@ func alive(pid int) bool {
 
 func waitFor(t *testing.T, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); {
-		if time.Now().After(deadline) {
-			t.Fatal("it never came to be")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	gomega.NewWithT(t).Eventually(condition).WithTimeout(testenv.Timeout).WithPolling(5 * time.Millisecond).Should(gomega.BeTrue())
 }
