@@ -50,12 +50,8 @@ func TestConfig(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
+	environment, _ = testenv.ForSpecs()
 })
-
-var _ = AfterSuite(func() { Expect(environment.Stop()).To(Succeed()) })
 
 // warnings are what kube-apiserver warns of.
 type warnings struct {

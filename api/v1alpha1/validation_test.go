@@ -12,17 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/internal/testenv"
 )
 
-var (
-	environment *envtest.Environment
-	k8s         client.Client
-)
+var k8s client.Client
 
 func TestValidation(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -30,14 +26,8 @@ func TestValidation(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	_, k8s = testenv.ForSpecs()
 })
-
-var _ = AfterSuite(func() { Expect(environment.Stop()).To(Succeed()) })
 
 // object reads what a person would write.
 func object(kind, spec string) *unstructured.Unstructured {

@@ -45,18 +45,13 @@ func TestCerts(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
+	environment, _ = testenv.ForSpecs()
 	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
 	clients, err = kubernetes.NewForConfig(environment.Config)
 	Expect(err).NotTo(HaveOccurred())
 	registered, err = aggregator.NewForConfig(environment.Config)
 	Expect(err).NotTo(HaveOccurred())
 })
-
-var _ = AfterSuite(func() { Expect(environment.Stop()).To(Succeed()) })
 
 // replicas are keepers of one certificate, in a namespace and with an
 // APIService of their own.

@@ -62,13 +62,7 @@ func TestREST(t *testing.T) {
 // surface behind real HTTP.
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(GinkgoLogr)
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	environment, k8s = testenv.ForSpecs()
 	var ctx context.Context
 	ctx, stop = context.WithCancel(context.Background())
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}})).To(Succeed())
@@ -117,7 +111,6 @@ var _ = AfterSuite(func() {
 	for range cap(ended) {
 		Expect(<-ended).To(Succeed())
 	}
-	Expect(environment.Stop()).To(Succeed())
 })
 
 func load(ctx context.Context, paths ...string) {

@@ -18,7 +18,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -26,10 +25,7 @@ import (
 	"ticketflow.dev/ticketflow/internal/testenv"
 )
 
-var (
-	environment *envtest.Environment
-	k8s         client.Client
-)
+var k8s client.Client
 
 func TestUpgrade(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -37,18 +33,8 @@ func TestUpgrade(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	scheme := testenv.Scheme()
-	Expect(apiextensionsv1.AddToScheme(scheme)).To(Succeed())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
+	_, k8s = testenv.ForSpecs()
 })
-
-var _ = AfterSuite(func() { Expect(environment.Stop()).To(Succeed()) })
 
 // shipped are the CRDs as they are shipped.
 func shipped() []*unstructured.Unstructured {

@@ -51,13 +51,7 @@ func TestPolicy(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	admin, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	environment, admin = testenv.ForSpecs()
 	apply(ctx, admin, "policy.yaml")
 	apply(ctx, admin, "kept.yaml")
 
@@ -76,8 +70,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Eventually(func() error { return lilei.Create(ctx, record(), client.DryRunAll) }).Should(Satisfy(apierrors.IsForbidden))
 	Eventually(func() error { return lilei.Create(ctx, revision(), client.DryRunAll) }).Should(Satisfy(apierrors.IsForbidden))
 })
-
-var _ = AfterSuite(func() { Expect(environment.Stop()).To(Succeed()) })
 
 func apply(ctx context.Context, c client.Client, path string) {
 	data, err := os.ReadFile(path)
@@ -111,13 +103,7 @@ func grant(ctx context.Context, c client.Client, name string, users, verbs []str
 	Expect(c.Create(ctx, binding)).To(Succeed())
 }
 
-func as(user string) client.Client {
-	added, err := environment.AddUser(envtest.User{Name: user}, nil)
-	Expect(err).NotTo(HaveOccurred())
-	c, err := client.New(added.Config(), client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	return c
-}
+func as(user string) client.Client { return testenv.As(environment, user) }
 
 // ticket is one that Li Lei may create, changed as a case wants it.
 func ticket(change func(*v1alpha1.Ticket)) *v1alpha1.Ticket {

@@ -42,13 +42,7 @@ func TestRoles(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	environment, k8s = testenv.ForSpecs()
 	file, err := os.Open("roles.yaml")
 	Expect(err).NotTo(HaveOccurred())
 	defer file.Close()
@@ -63,8 +57,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Expect(k8s.Create(ctx, object)).To(Succeed())
 	}
 })
-
-var _ = AfterSuite(func() { Expect(environment.Stop()).To(Succeed()) })
 
 var (
 	namespaced = []string{"tickets", "tickets/status", "ticketrecords", "workflows", "workflows/status", "scripts", "scripts/status", "notifiers", "notifiers/status"}

@@ -22,7 +22,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	controllerreconcile "sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -35,10 +34,7 @@ import (
 	"ticketflow.dev/ticketflow/internal/wire"
 )
 
-var (
-	environment *envtest.Environment
-	k8s         client.Client
-)
+var k8s client.Client
 
 func TestHook(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -46,15 +42,7 @@ func TestHook(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-})
-
-var _ = AfterSuite(func() {
-	Expect(environment.Stop()).To(Succeed())
+	_, k8s = testenv.ForSpecs()
 })
 
 // nobody is a directory without anybody.

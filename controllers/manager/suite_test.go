@@ -38,13 +38,7 @@ func TestManager(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	ctrl.SetLogger(klog.NewKlogr())
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	environment, k8s = testenv.ForSpecs()
 	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}})
 	scriptDir = GinkgoT().TempDir() + "/scripts"
 	create(ctx, fixtures.People()...)
@@ -53,7 +47,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 var _ = AfterSuite(func() {
 	running.stop()
-	Expect(environment.Stop()).To(Succeed())
 })
 
 // process is a manager that runs in this one.

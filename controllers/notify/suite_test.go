@@ -17,16 +17,12 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/internal/testenv"
 )
 
-var (
-	environment *envtest.Environment
-	k8s         client.Client
-)
+var k8s client.Client
 
 func TestNotify(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -34,15 +30,7 @@ func TestNotify(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-})
-
-var _ = AfterSuite(func() {
-	Expect(environment.Stop()).To(Succeed())
+	_, k8s = testenv.ForSpecs()
 })
 
 // colleagues is a directory of people with addresses.

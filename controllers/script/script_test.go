@@ -18,7 +18,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -27,10 +26,7 @@ import (
 	"ticketflow.dev/ticketflow/internal/testenv"
 )
 
-var (
-	environment *envtest.Environment
-	k8s         client.Client
-)
+var k8s client.Client
 
 func TestScript(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -38,17 +34,7 @@ func TestScript(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-})
-
-var _ = AfterSuite(func() {
-	Expect(environment.Stop()).To(Succeed())
+	_, k8s = testenv.ForSpecs()
 })
 
 // player is a Runner that plays what it is told and notes what it was asked.

@@ -35,7 +35,6 @@ import (
 // ones and stale ones. The cache runs, a manager does not.
 var (
 	environment *envtest.Environment
-	stop        context.CancelFunc
 	k8s         client.Client // past the cache
 	cached      client.Client
 	store       cache.Cache
@@ -52,23 +51,10 @@ func TestTicket(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	ctrl.SetLogger(klog.NewKlogr())
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	local, err := cluster.New(environment.Config, func(o *cluster.Options) {
-		o.Scheme = testenv.Scheme()
+	environment, k8s = testenv.ForSpecs()
+	local := testenv.Cached(environment, func(o *cluster.Options) {
 		o.Client.Cache = &client.CacheOptions{DisableFor: []client.Object{&corev1.ConfigMap{}, &v1alpha1.TicketRecord{}}}
 	})
-	Expect(err).NotTo(HaveOccurred())
-	background, cancel := context.WithCancel(context.Background())
-	stop = cancel
-	Expect(directory.AddIndexes(background, local.GetFieldIndexer())).To(Succeed())
-	go func() { _ = local.Start(background) }()
-	Expect(local.GetCache().WaitForCacheSync(background)).To(BeTrue())
 	cached, store = local.GetClient(), local.GetCache()
 
 	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}})
@@ -93,11 +79,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 var _ = BeforeEach(func() {
 	told = events.NewFakeRecorder(100)
 	tickets.Events = told
-})
-
-var _ = AfterSuite(func() {
-	stop()
-	Expect(environment.Stop()).To(Succeed())
 })
 
 func create(ctx context.Context, objects ...client.Object) {

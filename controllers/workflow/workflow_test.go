@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -32,7 +31,6 @@ import (
 // these specs hold the clock.
 var (
 	environment *envtest.Environment
-	stop        context.CancelFunc
 	k8s, cached client.Client
 	clk         *clocktesting.FakeClock
 	reconciler  *workflow.Reconciler
@@ -44,20 +42,8 @@ func TestWorkflow(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	local, err := cluster.New(environment.Config, func(o *cluster.Options) { o.Scheme = testenv.Scheme() })
-	Expect(err).NotTo(HaveOccurred())
-	background, cancel := context.WithCancel(context.Background())
-	stop = cancel
-	Expect(directory.AddIndexes(background, local.GetFieldIndexer())).To(Succeed())
-	go func() { _ = local.Start(background) }()
-	Expect(local.GetCache().WaitForCacheSync(background)).To(BeTrue())
+	environment, k8s = testenv.ForSpecs()
+	local := testenv.Cached(environment)
 	cached = local.GetClient()
 	Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}})).To(Succeed())
 	clk = clocktesting.NewFakeClock(time.Now())
@@ -65,11 +51,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Client: cached, Live: k8s, Graphs: graphs.New(cached), Directory: directory.New(cached), Clock: clk,
 		Registry: ids.NewRegistry(k8s, fixtures.SystemNamespace, nil),
 	}
-})
-
-var _ = AfterSuite(func() {
-	stop()
-	Expect(environment.Stop()).To(Succeed())
 })
 
 var _ = Describe("revisions", func() {

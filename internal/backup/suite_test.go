@@ -46,8 +46,6 @@ func TestBackup(t *testing.T) {
 
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(klog.NewKlogr())
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
 })
 
 // cluster is a control plane with everything that Ticketflow ships on it.
@@ -65,11 +63,7 @@ func newCluster(ctx context.Context) *cluster {
 // newClusterIn has Ticketflow in a namespace of another name.
 func newClusterIn(ctx context.Context, systemNamespace string) *cluster {
 	GinkgoHelper()
-	environment, err := testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() { Expect(environment.Stop()).To(Succeed()) })
-	c, err := client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	environment, c := testenv.ForSpecs()
 	k := &cluster{Client: c, environment: environment, systemNamespace: systemNamespace}
 	Expect(testenv.InstallIn(ctx, k, systemNamespace)).To(Succeed())
 	forged := fixtures.Ticket("default", "forged")

@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -24,7 +23,6 @@ import (
 
 var (
 	environment *envtest.Environment
-	stop        context.CancelFunc
 	k8s         client.Client
 	people      *directory.Directory
 )
@@ -35,24 +33,9 @@ func TestDirectory(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	local, err := cluster.New(environment.Config, func(o *cluster.Options) { o.Scheme = testenv.Scheme() })
-	Expect(err).NotTo(HaveOccurred())
-	background, cancel := context.WithCancel(context.Background())
-	stop = cancel
-	Expect(directory.AddIndexes(background, local.GetFieldIndexer())).To(Succeed())
-	go func() { _ = local.Start(background) }()
-	Expect(local.GetCache().WaitForCacheSync(background)).To(BeTrue())
+	environment, _ = testenv.ForSpecs()
+	local := testenv.Cached(environment)
 	k8s, people = local.GetClient(), directory.New(local.GetClient())
-})
-
-var _ = AfterSuite(func() {
-	stop()
-	Expect(environment.Stop()).To(Succeed())
 })
 
 func create(ctx context.Context, objects ...client.Object) {

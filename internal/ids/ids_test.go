@@ -15,17 +15,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/internal/ids"
 	"ticketflow.dev/ticketflow/internal/testenv"
 )
 
-var (
-	environment *envtest.Environment
-	k8s         client.Client
-)
+var k8s client.Client
 
 func TestIDs(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -33,15 +29,7 @@ func TestIDs(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-})
-
-var _ = AfterSuite(func() {
-	Expect(environment.Stop()).To(Succeed())
+	_, k8s = testenv.ForSpecs()
 })
 
 func newNamespace(ctx context.Context) string {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	k8sruntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -42,10 +43,10 @@ func Start(configure ...func(*envtest.Environment)) (*envtest.Environment, error
 	return environment, err
 }
 
-// Scheme knows Kubernetes' own types and Ticketflow's.
+// Scheme knows Kubernetes' own types, CRDs among them, and Ticketflow's.
 func Scheme() *k8sruntime.Scheme {
 	scheme := k8sruntime.NewScheme()
-	for _, add := range []func(*k8sruntime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*k8sruntime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			panic(err) // a programming error: two types under one name
 		}

@@ -54,15 +54,7 @@ var others = []struct{ group, plural, kind, short string }{
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	ctrl.SetLogger(klog.NewKlogr())
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	scheme := testenv.Scheme()
-	Expect(apiextensionsv1.AddToScheme(scheme)).To(Succeed())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
+	environment, k8s = testenv.ForSpecs()
 	for _, o := range others {
 		Expect(k8s.Create(ctx, definition(o.group, o.plural, o.kind, o.short))).To(Succeed())
 	}
@@ -82,7 +74,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 var _ = AfterSuite(func() {
 	stop()
 	Expect(<-ended).To(Succeed())
-	Expect(environment.Stop()).To(Succeed())
 })
 
 func startManager() {

@@ -75,13 +75,7 @@ var (
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	ctrl.SetLogger(klog.NewKlogr())
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	environment, k8s = testenv.ForSpecs()
 	Expect(testenv.Install(ctx, k8s)).To(Succeed())
 	account, err := environment.AddUser(envtest.User{
 		Name: "system:serviceaccount:ticketflow-system:ticketflow-manager", Groups: []string{"system:serviceaccounts"},
@@ -95,8 +89,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Expect(k8s.Create(ctx, o)).To(Succeed())
 	}
 })
-
-var _ = AfterSuite(func() { Expect(environment.Stop()).To(Succeed()) })
 
 // startManager starts a manager as a program of its own, and waits until it is
 // ready to work.

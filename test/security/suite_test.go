@@ -62,13 +62,7 @@ func TestSecurity(t *testing.T) {
 
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(klog.NewKlogr())
-	SetDefaultEventuallyTimeout(testenv.Timeout)
-	SetDefaultEventuallyPollingInterval(testenv.Interval)
-	var err error
-	environment, err = testenv.Start()
-	Expect(err).NotTo(HaveOccurred())
-	admin, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
+	environment, admin = testenv.ForSpecs()
 	var ctx context.Context
 	ctx, stop = context.WithCancel(context.Background())
 	Expect(testenv.Install(ctx, admin)).To(Succeed())
@@ -106,7 +100,6 @@ var _ = AfterSuite(func() {
 	for range cap(ended) {
 		Expect(<-ended).To(Succeed())
 	}
-	Expect(environment.Stop()).To(Succeed())
 })
 
 // start runs the manager and serves REST, each under its own account.
@@ -154,12 +147,7 @@ func secret(namespace, name string, labels map[string]string) *corev1.Secret {
 
 // as is a Kubernetes user's own client.
 func as(name string, groups ...string) client.Client {
-	GinkgoHelper()
-	user, err := environment.AddUser(envtest.User{Name: name, Groups: groups}, nil)
-	Expect(err).NotTo(HaveOccurred())
-	c, err := client.New(user.Config(), client.Options{Scheme: testenv.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	return c
+	return testenv.As(environment, name, groups...)
 }
 
 // bind gives a user a role in namespaces.
