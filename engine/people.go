@@ -5,6 +5,7 @@ package engine
 
 import (
 	"slices"
+	"time"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
@@ -145,6 +146,30 @@ func Options(g *Graph, s Snapshot, user string) []Option {
 		options = append(options, Option{Kind: OptionTransition, Transition: t})
 	}
 	return options
+}
+
+// beside are the kinds of action that Allowed tells of: what can be done with a
+// ticket besides taking part in its state.
+var beside = []v1alpha1.ActionType{
+	v1alpha1.ActionDeliver, v1alpha1.ActionAddSigner, v1alpha1.ActionRetryScript, v1alpha1.ActionRetreat,
+	v1alpha1.ActionComment, v1alpha1.ActionClose,
+}
+
+// Allowed lists what a user would be let do with a ticket now besides what
+// Options offers. Handing it on is tried with the user as the target: whether
+// somebody else would do, only the request itself can tell.
+func Allowed(g *Graph, s Snapshot, user string, by v1alpha1.RequestedBy, dir Directory, now time.Time) []v1alpha1.ActionType {
+	var out []v1alpha1.ActionType
+	for _, kind := range beside {
+		action := v1alpha1.TicketAction{ID: "allowed", Type: kind, Actor: v1alpha1.UserName(user), By: by}
+		if kind == v1alpha1.ActionDeliver || kind == v1alpha1.ActionAddSigner {
+			action.Target = action.Actor
+		}
+		if _, refusal := Decide(g, s, Command{Kind: CommandAction, Action: action}, dir, now); refusal == nil {
+			out = append(out, kind)
+		}
+	}
+	return out
 }
 
 // mustParticipate refuses who is not waited for.

@@ -5,7 +5,6 @@ package aggregated
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -18,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
@@ -26,7 +26,7 @@ import (
 // caller is who asks for something, on what namespace's workflow and under
 // which path: the user that the Kubernetes user is, or an actor whom the
 // Kubernetes user may speak for.
-func (r *reader) caller(ctx context.Context, b OnBehalf, namespace, workflow, under string) (backend.Caller, error) {
+func (r *reader) caller(ctx context.Context, b restv1.OnBehalf, namespace, workflow, under string) (backend.Caller, error) {
 	who, ok := request.UserFrom(ctx)
 	if !ok {
 		return backend.Caller{}, apierrors.NewUnauthorized("nobody is logged in")
@@ -46,7 +46,7 @@ func (r *reader) caller(ctx context.Context, b OnBehalf, namespace, workflow, un
 	return c, nil
 }
 
-func (r *reader) onBehalf(ctx context.Context, c backend.Caller, b OnBehalf, namespace, workflow string) (backend.Caller, error) {
+func (r *reader) onBehalf(ctx context.Context, c backend.Caller, b restv1.OnBehalf, namespace, workflow string) (backend.Caller, error) {
 	if b.Actor == "" || b.Application == "" {
 		return c, backend.Failf(engine.ReasonBadParameter, "actor and application belong together")
 	}
@@ -70,28 +70,6 @@ func (r *reader) onBehalf(ctx context.Context, c backend.Caller, b OnBehalf, nam
 		return c, refusal
 	}
 	return c, nil
-}
-
-// do does a deed on a ticket and answers the ticket after it, and who did it.
-func (r *reader) do(ctx context.Context, t *v1alpha1.Ticket, d deed, object runtime.Object, options *metav1.CreateOptions) (*v1alpha1.Ticket, string, error) {
-	asked, ok := object.(*Action)
-	if !ok {
-		return nil, "", apierrors.NewBadRequest("the body is not an Action")
-	}
-	if err := noDryRun(options); err != nil {
-		return nil, "", err
-	}
-	action, failure := d.read(asked)
-	if failure != nil {
-		return nil, "", failure
-	}
-	c, err := r.caller(ctx, asked.OnBehalf, t.Namespace, string(t.Spec.WorkflowRef.Name), path.Join(t.Namespace, t.Name, d.name))
-	if err != nil {
-		return nil, "", err
-	}
-	note(ctx, c)
-	after, err := r.backend.Act(ctx, c, t, action)
-	return after, c.User, err
 }
 
 // noDryRun refuses what would be promised and not kept.
@@ -118,91 +96,56 @@ func (r *reader) shown(ctx context.Context, t *v1alpha1.Ticket, name string, all
 	return plain(value)
 }
 
-// answered makes an error what a client of a resource is answered.
-func answered(ctx context.Context, resource rest.Storage, err error, name string) error {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return err
-	}
-	if _, byID := resource.(*doByID); byID {
-		return problem(ctx, ticketIDsResource, name, err)
-	}
-	return problem(ctx, ticketsResource, name, err)
-}
-
-// doByName serves a deed on tickets in their namespace.
-type doByName struct {
+// deedOn serves a deed on tickets.
+type deedOn struct {
 	*reader
+	*place
 	deed deed
 }
 
-// doByID serves a deed on tickets by wire id.
-type doByID struct {
-	*reader
-	deed deed
-}
-
-var (
-	_ rest.NamedCreater = &doByName{}
-	_ rest.Scoper       = &doByName{}
-	_ rest.NamedCreater = &doByID{}
-	_ rest.Scoper       = &doByID{}
-)
+var _ rest.NamedCreater = &deedOn{}
 
 // New is an empty object of the kind that is read.
-func (*doByName) New() runtime.Object { return &Action{} }
+func (*deedOn) New() runtime.Object { return &restv1.Action{} }
 
-// New is an empty object of the kind that is read.
-func (*doByID) New() runtime.Object { return &Action{} }
-
-// Destroy has nothing to release.
-func (*doByName) Destroy() {}
-
-// Destroy has nothing to release.
-func (*doByID) Destroy() {}
-
-// NamespaceScoped is true: tickets live in namespaces.
-func (*doByName) NamespaceScoped() bool { return true }
-
-// NamespaceScoped is false: an id is unique across the cluster.
-func (*doByID) NamespaceScoped() bool { return false }
-
-// Create does the deed.
-func (s *doByName) Create(ctx context.Context, name string, object runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
+// Create does the deed and answers the ticket after it.
+func (s *deedOn) Create(ctx context.Context, name string, object runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
 	if err := validate(ctx, object); err != nil {
 		return nil, err
 	}
-	t, ok := s.backend.Ticket(ctx, request.NamespaceValue(ctx), name)
-	if !ok || t.Status.ID == 0 {
-		return nil, apierrors.NewNotFound(ticketsResource, name)
+	asked, ok := object.(*restv1.Action)
+	if !ok {
+		return nil, apierrors.NewBadRequest("the body is not an Action")
 	}
-	after, who, err := s.do(ctx, t, s.deed, object, options)
+	t, err := s.find(ctx, s.reader, name, s.deed.name, "create")
 	if err != nil {
-		return nil, answered(ctx, s, err, name)
+		return nil, err
+	}
+	after, who, err := s.do(ctx, t, asked, options)
+	if err != nil {
+		return nil, s.answered(ctx, err, name)
 	}
 	value, err := s.shown(ctx, after, who, false)
 	if err != nil {
-		return nil, answered(ctx, s, err, name)
+		return nil, s.answered(ctx, err, name)
 	}
-	return &Ticket{ObjectMeta: meta(after), Value: value}, nil
+	return s.answer(after, name, value), nil
 }
 
-// Create does the deed.
-func (s *doByID) Create(ctx context.Context, id string, object runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
-	if err := validate(ctx, object); err != nil {
-		return nil, err
+// do does the deed and answers the ticket after it, and who did it.
+func (s *deedOn) do(ctx context.Context, t *v1alpha1.Ticket, asked *restv1.Action, options *metav1.CreateOptions) (*v1alpha1.Ticket, string, error) {
+	if err := noDryRun(options); err != nil {
+		return nil, "", err
 	}
-	t, err := s.find(ctx, id, s.deed.name, "create")
+	action, failure := s.deed.read(asked)
+	if failure != nil {
+		return nil, "", failure
+	}
+	c, err := s.caller(ctx, asked.OnBehalf, t.Namespace, string(t.Spec.WorkflowRef.Name), path.Join(t.Namespace, t.Name, s.deed.name))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	after, who, err := s.do(ctx, t, s.deed, object, options)
-	if err != nil {
-		return nil, answered(ctx, s, err, id)
-	}
-	value, err := s.shown(ctx, after, who, false)
-	if err != nil {
-		return nil, answered(ctx, s, err, id)
-	}
-	return ticketID(after, id, value), nil
+	note(ctx, c)
+	after, err := s.backend.Act(ctx, c, t, action)
+	return after, c.User, err
 }

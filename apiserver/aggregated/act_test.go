@@ -21,8 +21,8 @@ import (
 	restclient "k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
-	"ticketflow.dev/ticketflow/apiserver/aggregated"
 )
 
 const (
@@ -53,7 +53,7 @@ func post(ctx context.Context, user, path string, body map[string]any) (*unstruc
 
 func clientOf(config *restclient.Config) restclient.Interface {
 	GinkgoHelper()
-	config.APIPath, config.GroupVersion = "/apis", &aggregated.GroupVersion
+	config.APIPath, config.GroupVersion = "/apis", &restv1.GroupVersion
 	config.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()
 	made, err := restclient.RESTClientFor(config)
 	Expect(err).NotTo(HaveOccurred())
@@ -93,7 +93,7 @@ func have(ctx context.Context, role string, users ...string) {
 
 // ask asks for a ticket of the desk.
 func ask(ctx context.Context, config *restclient.Config, name string) error {
-	_, err := dynamic.NewForConfigOrDie(config).Resource(aggregated.GroupVersion.WithResource("tickets")).
+	_, err := dynamic.NewForConfigOrDie(config).Resource(restv1.GroupVersion.WithResource("tickets")).
 		Namespace(desk).Get(ctx, name, metav1.GetOptions{})
 	return err
 }
@@ -275,7 +275,7 @@ var _ = Describe("a list of tickets", func() {
 	listed := func(ctx context.Context, user string, limit int64) (names []string, err error) {
 		var next string
 		for {
-			list, err := dynamic.NewForConfigOrDie(configOf(user)).Resource(aggregated.GroupVersion.WithResource("tickets")).
+			list, err := dynamic.NewForConfigOrDie(configOf(user)).Resource(restv1.GroupVersion.WithResource("tickets")).
 				Namespace(desk).List(ctx, metav1.ListOptions{Limit: limit, Continue: next})
 			if err != nil {
 				return nil, err

@@ -21,8 +21,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
-	"ticketflow.dev/ticketflow/apiserver/aggregated"
 	"ticketflow.dev/ticketflow/config"
 )
 
@@ -37,7 +37,7 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 // get asks for a ticket by name, or by id where the resource is ticketids.
 func get(ctx context.Context, user, resource, name string, subresources ...string) (*unstructured.Unstructured, error) {
 	GinkgoHelper()
-	of := dynamic.NewForConfigOrDie(configOf(user)).Resource(aggregated.GroupVersion.WithResource(resource))
+	of := dynamic.NewForConfigOrDie(configOf(user)).Resource(restv1.GroupVersion.WithResource(resource))
 	var in dynamic.ResourceInterface = of
 	if resource == "tickets" {
 		in = of.Namespace("it")
@@ -93,8 +93,19 @@ var _ = Describe("the roles that ship", func() {
 				Expect(allowed(rulesOf(role.name), verb)).To(ContainElements(resources), "%s: %s", role.name, verb)
 			}
 		}
-		for verb, resources := range servedUnder("tickets") {
-			Expect(resources).To(ContainElements(allowed(rulesOf("ticketflow-requester"), verb)), "what a requester may is there")
+		served := map[string][]string{}
+		for _, resource := range []string{"tickets", "storedtickets", "workflows"} {
+			for verb, resources := range servedUnder(resource) {
+				served[verb] = append(served[verb], resources...)
+			}
+		}
+		for _, role := range []string{"ticketflow-requester", "ticketflow-handler"} {
+			for verb, resources := range served {
+				Expect(resources).To(ContainElements(allowed(rulesOf(role), verb)), "what a %s may is there", role)
+			}
+			for _, verb := range []string{"get", "list"} {
+				Expect(allowed(rulesOf(role), verb)).To(ConsistOf(served[verb]), "%s reads all that is served", role)
+			}
 		}
 	})
 
@@ -138,7 +149,7 @@ func rulesOf(name string) []rbacv1.PolicyRule {
 func servedUnder(resource string) map[string][]string {
 	GinkgoHelper()
 	client := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei"))
-	list, err := client.ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
+	list, err := client.ServerResourcesForGroupVersion(restv1.GroupVersion.String())
 	Expect(err).NotTo(HaveOccurred())
 	out := map[string][]string{}
 	for _, each := range list.APIResources {
@@ -156,7 +167,7 @@ func servedUnder(resource string) map[string][]string {
 // allowed are the resources that rules allow a verb on.
 func allowed(rules []rbacv1.PolicyRule, verb string) (out []string) {
 	for _, rule := range rules {
-		if slices.Contains(rule.APIGroups, aggregated.GroupVersion.Group) && slices.Contains(rule.Verbs, verb) {
+		if slices.Contains(rule.APIGroups, restv1.GroupVersion.Group) && slices.Contains(rule.Verbs, verb) {
 			out = append(out, rule.Resources...)
 		}
 	}
@@ -170,7 +181,7 @@ var _ = Describe("a ticket by id", func() {
 		Expect(err).NotTo(HaveOccurred())
 		mapper := restmapper.NewDiscoveryRESTMapper(groups)
 		for _, resource := range []string{"tickets", "ticketids"} {
-			kind, err := mapper.KindFor(aggregated.GroupVersion.WithResource(resource))
+			kind, err := mapper.KindFor(restv1.GroupVersion.WithResource(resource))
 			Expect(err).NotTo(HaveOccurred())
 			mapping, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
 			Expect(err).NotTo(HaveOccurred())

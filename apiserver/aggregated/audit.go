@@ -12,6 +12,7 @@ import (
 	"k8s.io/apiserver/pkg/audit/policy"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 )
 
@@ -36,7 +37,7 @@ func record(config *genericapiserver.Config, log logr.Logger) {
 	config.AuditPolicyRuleEvaluator = policy.NewPolicyRuleEvaluator(&auditinternal.Policy{
 		OmitStages: []auditinternal.Stage{auditinternal.StageRequestReceived, auditinternal.StageResponseStarted},
 		Rules: []auditinternal.PolicyRule{
-			{Level: auditinternal.LevelMetadata, Resources: []auditinternal.GroupResources{{Group: GroupVersion.Group}}},
+			{Level: auditinternal.LevelMetadata, Resources: []auditinternal.GroupResources{{Group: restv1.GroupVersion.Group}}},
 			{Level: auditinternal.LevelNone},
 		},
 	})

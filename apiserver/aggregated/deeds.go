@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
@@ -41,7 +42,7 @@ var commonMembers = []string{"comment", "actor", "application", "idempotencyKey"
 
 // read is what an Action asks for. A member that does not belong to the deed is
 // refused: whoever wrote it meant something by it.
-func (d deed) read(a *Action) (v1alpha1.TicketAction, *backend.Failure) {
+func (d deed) read(a *restv1.Action) (v1alpha1.TicketAction, *backend.Failure) {
 	for _, name := range said(a) {
 		if !slices.Contains(d.members, name) && !slices.Contains(commonMembers, name) {
 			return v1alpha1.TicketAction{}, backend.Failf(engine.ReasonUnknownKey, "%s: does not belong to %s, which takes %s",
@@ -58,7 +59,7 @@ func (d deed) read(a *Action) (v1alpha1.TicketAction, *backend.Failure) {
 }
 
 // said are the names of an Action's members that are there, as they are written.
-func said(a *Action) (names []string) {
+func said(a *restv1.Action) (names []string) {
 	for _, of := range []reflect.Value{reflect.ValueOf(*a), reflect.ValueOf(a.OnBehalf)} {
 		for i := range of.NumField() {
 			name, _, _ := strings.Cut(of.Type().Field(i).Tag.Get("json"), ",")

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/index"
 	"ticketflow.dev/ticketflow/engine"
@@ -28,62 +29,79 @@ const pageSize = 500
 var _ rest.Lister = &tickets{}
 
 // NewList is an empty list.
-func (*tickets) NewList() runtime.Object { return &TicketList{} }
+func (*tickets) NewList() runtime.Object { return &restv1.TicketList{} }
 
 // ConvertToTable writes the columns of kubectl get.
 func (*tickets) ConvertToTable(_ context.Context, object, _ runtime.Object) (*metav1.Table, error) {
-	list, ok := object.(*TicketList)
+	list, ok := object.(*restv1.TicketList)
 	if !ok {
-		return table(object)
+		return table(object), nil
 	}
-	out, err := table(nil)
+	out := table(nil)
 	out.ListMeta = list.ListMeta
 	for i := range list.Items {
-		row, err := table(&list.Items[i])
-		if err != nil {
-			return nil, err
-		}
-		out.Rows = append(out.Rows, row.Rows...)
+		out.Rows = append(out.Rows, table(&list.Items[i]).Rows...)
 	}
-	return out, err
+	return out, nil
 }
 
 // List lists what the user may look at, newest first: what each ticket's own
 // rule shows, or all where the user has the right to the raw tickets.
 func (s *tickets) List(ctx context.Context, options *internalversion.ListOptions) (runtime.Object, error) {
-	page, size, err := paging(options)
+	if options != nil && options.FieldSelector != nil && !options.FieldSelector.Empty() {
+		return nil, apierrors.NewBadRequest("tickets are not selected by labels or fields here")
+	}
+	found, err := s.page(ctx, options, index.CategoryAll)
 	if err != nil {
 		return nil, err
 	}
-	who, ok := request.UserFrom(ctx)
-	if !ok {
-		return nil, apierrors.NewUnauthorized("nobody is logged in")
-	}
-	name := ""
-	if person, known := s.backend.Directory().UserOf(who.GetName()); known && person.Active {
-		name = person.Name
-	}
-	query, err := s.query(ctx, who, name, request.NamespaceValue(ctx))
-	if err != nil {
-		return nil, err
-	}
-	query.Page, query.PerPage = page, size
-	found, total := s.backend.List(query)
-	list := &TicketList{}
-	if page > 1 && (page-1)*size >= total {
-		return list, nil // fewer than when the page before was read
-	}
-	if left := int64(total - page*size); left > 0 {
-		list.Continue, list.RemainingItemCount = strconv.Itoa(page+1), &left
-	}
-	for _, t := range found {
-		value, err := s.shown(ctx, t, name, true)
+	list := &restv1.TicketList{ListMeta: found.meta}
+	for _, t := range found.tickets {
+		value, err := s.shown(ctx, t, found.name, true)
 		if err != nil {
-			return nil, answered(ctx, s, err, t.Name)
+			return nil, s.answered(ctx, err, t.Name)
 		}
-		list.Items = append(list.Items, Ticket{ObjectMeta: meta(t), Value: value})
+		list.Items = append(list.Items, restv1.Ticket{ObjectMeta: meta(t), Value: value})
 	}
 	return list, nil
+}
+
+// page is a page of tickets that somebody may look at.
+type page struct {
+	tickets []*v1alpha1.Ticket
+	meta    metav1.ListMeta
+	who     user.Info
+	name    string // of the Ticketflow user; empty for nobody
+}
+
+// page reads the page that is asked for, of the namespace that is asked for.
+func (r *reader) page(ctx context.Context, options *internalversion.ListOptions, category index.Category) (page, error) {
+	number, size, err := paging(options)
+	if err != nil {
+		return page{}, err
+	}
+	who, name, err := r.reading(ctx)
+	if err != nil {
+		return page{}, err
+	}
+	out := page{who: who, name: name}
+	query, err := r.query(ctx, who, name, request.NamespaceValue(ctx))
+	if err != nil {
+		return out, err
+	}
+	query.Category, query.User, query.Page, query.PerPage = category, name, number, size
+	if category != index.CategoryAll && name == "" {
+		return out, nil // nobody has no tickets
+	}
+	found, total := r.backend.List(query)
+	if number > 1 && (number-1)*size >= total {
+		return out, nil // fewer than when the page before was read
+	}
+	if left := int64(total - number*size); left > 0 {
+		out.meta.Continue, out.meta.RemainingItemCount = strconv.Itoa(number+1), &left
+	}
+	out.tickets = found
+	return out, nil
 }
 
 // paging is which page is asked for, and how long pages are.
@@ -91,7 +109,7 @@ func paging(o *internalversion.ListOptions) (page, size int, err error) {
 	if o == nil {
 		return 1, pageSize, nil
 	}
-	if (o.LabelSelector != nil && !o.LabelSelector.Empty()) || (o.FieldSelector != nil && !o.FieldSelector.Empty()) {
+	if o.LabelSelector != nil && !o.LabelSelector.Empty() {
 		return 0, 0, apierrors.NewBadRequest("tickets are not selected by labels or fields here")
 	}
 	page, size = 1, pageSize
@@ -109,21 +127,21 @@ func paging(o *internalversion.ListOptions) (page, size int, err error) {
 // errHidden says that a right is not there; it is told to nobody.
 var errHidden = errors.New("the raw tickets are not for this user")
 
-func (s *tickets) query(ctx context.Context, who user.Info, name, namespace string) (index.Query, error) {
-	q := index.Query{Category: index.CategoryAll, Reverse: true, Workflows: []string{}}
+func (r *reader) query(ctx context.Context, who user.Info, name, namespace string) (index.Query, error) {
+	q := index.Query{Reverse: true, Workflows: []string{}}
 	visible := &index.Visibility{User: name}
-	for _, w := range s.backend.Workflows(ctx) {
+	for _, w := range r.backend.Workflows(ctx) {
 		if namespace != "" && w.Namespace != namespace {
 			continue
 		}
 		key := w.Namespace + "/" + w.Name
 		q.Workflows = append(q.Workflows, key)
-		if graph, err := s.backend.CurrentGraph(ctx, w); err == nil && engine.CanViewAll(graph, name, s.backend.Directory()) {
+		if graph, err := r.backend.CurrentGraph(ctx, w); err == nil && engine.CanViewAll(graph, name, r.backend.Directory()) {
 			visible.Workflows = append(visible.Workflows, key)
 		}
 	}
 	raw := &authorizationv1.ResourceAttributes{Group: v1alpha1.SchemeGroupVersion.Group, Resource: "tickets", Verb: "list", Namespace: namespace}
-	switch err := s.mustBeAllowed(ctx, who, raw, func(user.Info) error { return errHidden }); {
+	switch err := r.mustBeAllowed(ctx, who, raw, func(user.Info) error { return errHidden }); {
 	case errors.Is(err, errHidden):
 		q.Visible = visible
 	case err != nil:

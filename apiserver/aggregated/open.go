@@ -13,13 +13,14 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
 )
 
 // tickets serves tickets by name, and opens them.
-type tickets struct{ byName }
+type tickets struct{ viewed }
 
 var _ rest.Creater = &tickets{} //nolint:misspell // the library spells it so
 
@@ -28,7 +29,7 @@ func (s *tickets) Create(ctx context.Context, object runtime.Object, validate re
 	if err := validate(ctx, object); err != nil {
 		return nil, err
 	}
-	asked, ok := object.(*Ticket)
+	asked, ok := object.(*restv1.Ticket)
 	switch {
 	case !ok || asked.Request == nil:
 		return nil, apierrors.NewBadRequest("request: is missing")
@@ -40,16 +41,16 @@ func (s *tickets) Create(ctx context.Context, object runtime.Object, validate re
 	}
 	t, who, err := s.open(ctx, request.NamespaceValue(ctx), asked.Request)
 	if err != nil {
-		return nil, answered(ctx, s, err, "")
+		return nil, s.answered(ctx, err, "")
 	}
 	value, err := s.shown(ctx, t, who, false)
 	if err != nil {
-		return nil, answered(ctx, s, err, t.Name)
+		return nil, s.answered(ctx, err, t.Name)
 	}
-	return &Ticket{ObjectMeta: meta(t), Value: value}, nil
+	return &restv1.Ticket{ObjectMeta: meta(t), Value: value}, nil
 }
 
-func (s *tickets) open(ctx context.Context, namespace string, o *Opening) (*v1alpha1.Ticket, string, error) {
+func (s *tickets) open(ctx context.Context, namespace string, o *restv1.Opening) (*v1alpha1.Ticket, string, error) {
 	workflow, ok := s.backend.Workflow(ctx, namespace, o.Workflow)
 	if !ok || workflow.Status.ID == 0 {
 		return nil, "", backend.Failf(engine.ReasonUnknownWorkflow, "workflow: there is no %q in this namespace", o.Workflow)

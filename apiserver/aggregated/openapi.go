@@ -12,19 +12,10 @@ import (
 	kubernetesopenapi "k8s.io/kube-aggregator/pkg/generated/openapi"
 	"k8s.io/kube-openapi/pkg/common"
 	"k8s.io/kube-openapi/pkg/validation/spec"
+	"k8s.io/utils/ptr"
+
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 )
-
-// OpenAPIModelName is the name of the ticket's schema.
-func (Ticket) OpenAPIModelName() string { return "dev.ticketflow.rest.v1.Ticket" }
-
-// OpenAPIModelName is the name of the schema of tickets by id.
-func (TicketID) OpenAPIModelName() string { return "dev.ticketflow.rest.v1.TicketID" }
-
-// OpenAPIModelName is the name of the schema of a list of tickets.
-func (TicketList) OpenAPIModelName() string { return "dev.ticketflow.rest.v1.TicketList" }
-
-// OpenAPIModelName is the name of the schema of what is asked.
-func (Action) OpenAPIModelName() string { return "dev.ticketflow.rest.v1.Action" }
 
 // describe sets the OpenAPI that genericapiserver asks for.
 func describe(config *genericapiserver.Config) {
@@ -32,48 +23,77 @@ func describe(config *genericapiserver.Config) {
 	config.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(definitions, namer)
 	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions, namer)
 	for _, info := range []*spec.Info{config.OpenAPIConfig.Info, config.OpenAPIV3Config.Info} {
-		info.Title, info.Version = "Ticketflow", GroupVersion.Version
+		info.Title, info.Version = "Ticketflow", restv1.GroupVersion.Version
 	}
 }
 
-// definitions are Kubernetes' own, generated, and those of tickets.
-func definitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
-	all := kubernetesopenapi.GetOpenAPIDefinitions(ref)
-	meta := metav1.ObjectMeta{}.OpenAPIModelName()
+// model is the schema of a kind, or of a list where there are items.
+type model struct {
+	name, kind, description string
+	members                 map[string]spec.Schema
+	items                   string
+}
+
+// models are the schemas of all that is served and read.
+func models() []model {
 	value := anything("What the same read answers as data on /api/v1.0.")
 	ticket := object("The ticket that has the id.",
 		map[string]spec.Schema{"namespace": text("Its namespace."), "name": text("Its name.")}, "name", "namespace")
-	for _, each := range []struct {
-		name, kind, description string
-		own                     map[string]spec.Schema
-	}{
-		{Ticket{}.OpenAPIModelName(), "Ticket", "A ticket as a Kubernetes user sees it; with a request, one to be opened.",
-			map[string]spec.Schema{"value": value, "request": opening()}},
-		{TicketID{}.OpenAPIModelName(), "TicketID", "A ticket by its wire id.", map[string]spec.Schema{"value": value, "ticket": ticket}},
-		{Action{}.OpenAPIModelName(), "Action", "What is asked to be done with a ticket.", action()},
-	} {
+	definition := anything("The workflow's revision: its name, spec and wire ids. Of hooks' addresses only the host is told.")
+	viewer := viewer()
+	return []model{
+		{restv1.Ticket{}.OpenAPIModelName(), "Ticket", "A ticket as a Kubernetes user sees it; with a request, one to be opened.",
+			map[string]spec.Schema{"value": value, "request": opening()}, ""},
+		{restv1.TicketList{}.OpenAPIModelName(), "TicketList", "A page of tickets.", nil, restv1.Ticket{}.OpenAPIModelName()},
+		{restv1.TicketID{}.OpenAPIModelName(), "TicketID", "A ticket by its wire id.", map[string]spec.Schema{"value": value, "ticket": ticket}, ""},
+		{restv1.Action{}.OpenAPIModelName(), "Action", "What is asked to be done with a ticket.", action(), ""},
+		{restv1.StoredTicket{}.OpenAPIModelName(), "StoredTicket", "A ticket as it is stored, for who may look at it.", map[string]spec.Schema{
+			"spec": anything("As in tickets.ticketflow.dev."), "status": anything("As in tickets.ticketflow.dev; in a list without history."),
+			"records":    {SchemaProps: spec.SchemaProps{Description: "The older history, as in ticketrecords.ticketflow.dev.", Type: []string{"array"}, Items: &spec.SchemaOrArray{Schema: ptr.To(anything("A record's spec."))}}},
+			"definition": definition, "viewer": viewer,
+		}, ""},
+		{restv1.StoredTicketList{}.OpenAPIModelName(), "StoredTicketList", "A page of stored tickets; the field selector category=C chooses those of a category of /api/v1.0's lists.",
+			map[string]spec.Schema{"viewer": viewer}, restv1.StoredTicket{}.OpenAPIModelName()},
+		{restv1.Workflow{}.OpenAPIModelName(), "Workflow", "A workflow as those see it who open tickets on it.", map[string]spec.Schema{
+			"displayName": text("What it is called for people."), "description": text("What it is for."),
+			"trouble": text("Why it opens no tickets; absent if it does."), "definition": definition,
+		}, ""},
+		{restv1.WorkflowList{}.OpenAPIModelName(), "WorkflowList", "Workflows, without their definitions.", nil, restv1.Workflow{}.OpenAPIModelName()},
+	}
+}
+
+// definitions are Kubernetes' own, generated, and ours.
+func definitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
+	all := kubernetesopenapi.GetOpenAPIDefinitions(ref)
+	for _, each := range models() {
+		meta := metav1.ObjectMeta{}.OpenAPIModelName()
 		properties := map[string]spec.Schema{
 			"kind":       text("The kind: " + each.kind + "."),
 			"apiVersion": text("The group and version: rest.ticketflow.dev/v1."),
-			"metadata":   {SchemaProps: spec.SchemaProps{Ref: ref(meta)}},
 		}
-		maps.Copy(properties, each.own)
+		maps.Copy(properties, each.members)
+		var required, dependencies []string
+		if each.items != "" {
+			meta = metav1.ListMeta{}.OpenAPIModelName()
+			item := spec.Schema{SchemaProps: spec.SchemaProps{Ref: ref(each.items)}}
+			properties["items"] = spec.Schema{SchemaProps: spec.SchemaProps{Type: []string{"array"}, Items: &spec.SchemaOrArray{Schema: &item}}}
+			required, dependencies = []string{"items"}, []string{each.items}
+		}
+		properties["metadata"] = spec.Schema{SchemaProps: spec.SchemaProps{Ref: ref(meta)}}
 		all[each.name] = common.OpenAPIDefinition{
-			Schema:       object(each.description, properties),
-			Dependencies: []string{meta},
+			Schema: object(each.description, properties, required...), Dependencies: append(dependencies, meta),
 		}
-	}
-	listMeta, item := metav1.ListMeta{}.OpenAPIModelName(), Ticket{}.OpenAPIModelName()
-	items := spec.Schema{SchemaProps: spec.SchemaProps{Ref: ref(item)}}
-	all[TicketList{}.OpenAPIModelName()] = common.OpenAPIDefinition{
-		Schema: object("A page of tickets.", map[string]spec.Schema{
-			"kind": text("The kind: TicketList."), "apiVersion": text("The group and version: rest.ticketflow.dev/v1."),
-			"metadata": {SchemaProps: spec.SchemaProps{Ref: ref(listMeta)}},
-			"items":    {SchemaProps: spec.SchemaProps{Type: []string{"array"}, Items: &spec.SchemaOrArray{Schema: &items}}},
-		}, "items"),
-		Dependencies: []string{listMeta, item},
 	}
 	return all
+}
+
+func viewer() spec.Schema {
+	kind := text("A type of action.")
+	return object("Who reads.", map[string]spec.Schema{
+		"kubernetes": text("The Kubernetes user."), "user": text("The Ticketflow user that it belongs to, if any."),
+		"may": {SchemaProps: spec.SchemaProps{Description: "What that user may do with the ticket besides taking part in its state.",
+			Type: []string{"array"}, Items: &spec.SchemaOrArray{Schema: &kind}}},
+	}, "kubernetes")
 }
 
 // onBehalf are the members of what is asked for by programs.

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	wire "ticketflow.dev/ticketflow/apiserver/rest"
@@ -93,26 +94,28 @@ func newServer(o Options) (*genericapiserver.GenericAPIServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	group := genericapiserver.NewDefaultAPIGroupInfo(GroupVersion.Group, scheme, runtime.NewParameterCodec(scheme), codecs)
-	group.VersionedResourcesStorageMap[GroupVersion.Version] = storages(&reader{
+	group := genericapiserver.NewDefaultAPIGroupInfo(restv1.GroupVersion.Group, scheme, runtime.NewParameterCodec(scheme), codecs)
+	group.VersionedResourcesStorageMap[restv1.GroupVersion.Version] = storages(&reader{
 		backend: o.Backend, render: o.Renderer, reviews: clients.AuthorizationV1().SubjectAccessReviews(),
 	})
 	return server, server.InstallAPIGroup(&group)
 }
 
 // storages are what is served: tickets by name in their namespace, and by wire
-// id, each with what /api/v1.0 reads and does.
+// id, each with what /api/v1.0 reads and does; and what kubectl ticket works on.
 func storages(r *reader) map[string]rest.Storage {
 	out := map[string]rest.Storage{}
-	for _, v := range views {
-		out[join("tickets", v.name)] = &byName{reader: r, view: v}
-		out[join("ticketids", v.name)] = &byID{reader: r, view: v}
+	for _, p := range []*place{byName, byID} {
+		for _, v := range views {
+			out[join(p.resource.Resource, v.name)] = &viewed{reader: r, place: p, view: v}
+		}
+		for _, d := range deeds {
+			out[join(p.resource.Resource, d.name)] = &deedOn{reader: r, place: p, deed: d}
+		}
 	}
-	for _, d := range deeds {
-		out[join("tickets", d.name)] = &doByName{reader: r, deed: d}
-		out[join("ticketids", d.name)] = &doByID{reader: r, deed: d}
-	}
-	out["tickets"] = &tickets{byName{reader: r, view: views[0]}}
+	out["tickets"] = &tickets{viewed{reader: r, place: byName, view: views[0]}}
+	out["storedtickets"] = &storedTickets{r}
+	out["workflows"] = &workflows{r}
 	return out
 }
 

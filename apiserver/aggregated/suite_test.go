@@ -6,8 +6,6 @@ package aggregated_test
 import (
 	"context"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -28,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/aggregated"
 	"ticketflow.dev/ticketflow/apiserver/auth"
@@ -81,8 +80,10 @@ var _ = BeforeSuite(func() {
 	SetDefaultEventuallyTimeout(testenv.Timeout)
 	SetDefaultEventuallyPollingInterval(testenv.Interval)
 	var err error
-	keys := makeKeys()
-	environment, err = testenv.Start(keys.aggregate)
+	aggregation, err := testenv.NewAggregation(GinkgoT().TempDir(), fixtures.SystemNamespace)
+	Expect(err).NotTo(HaveOccurred())
+	port = aggregation.Port
+	environment, err = testenv.Start(aggregation.Configure)
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
@@ -116,19 +117,18 @@ var _ = BeforeSuite(func() {
 	for _, t := range []*v1alpha1.Ticket{private, public} {
 		Eventually(func() bool { _, ok := b.TicketByID(t.Status.ID); return ok }).Should(BeTrue())
 	}
-	port = freePort()
-	served := serving(b, keys) // here, since envtest's users are not made by two at a time
+	served := serving(b, aggregation) // here, since envtest's users are not made by two at a time
 	go func() { ended <- aggregated.Run(ctx, served) }()
-	register(ctx, keys)
+	Expect(aggregation.Register(ctx, environment)).To(Succeed())
 	// Both what our server answers and what kube-apiserver has gathered of it,
 	// which comes a moment later.
 	lilei := discovery.NewDiscoveryClientForConfigOrDie(configOf("lilei"))
 	Eventually(func(g Gomega) {
-		_, err := lilei.ServerResourcesForGroupVersion(aggregated.GroupVersion.String())
+		_, err := lilei.ServerResourcesForGroupVersion(restv1.GroupVersion.String())
 		g.Expect(err).NotTo(HaveOccurred())
 		_, gathered, err := lilei.ServerGroupsAndResources()
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(gathered).To(ContainElement(HaveField("GroupVersion", aggregated.GroupVersion.String())))
+		g.Expect(gathered).To(ContainElement(HaveField("GroupVersion", restv1.GroupVersion.String())))
 	}).Should(Succeed())
 })
 
@@ -140,29 +140,17 @@ var _ = AfterSuite(func() {
 	Expect(environment.Stop()).To(Succeed())
 })
 
-func serving(b *backend.Backend, keys keys) aggregated.Options {
-	folder := GinkgoT().TempDir()
-	kubeconfig := filepath.Join(folder, "kubeconfig")
-	admin, err := environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+func serving(b *backend.Backend, aggregation *testenv.Aggregation) aggregated.Options {
+	kubeconfig, err := aggregation.Kubeconfig(environment)
 	Expect(err).NotTo(HaveOccurred())
-	data, err := admin.KubeConfig()
-	Expect(err).NotTo(HaveOccurred())
-	Expect(os.WriteFile(kubeconfig, data, 0o600)).To(Succeed())
 	api := rest.New(b, auth.NewSignature(b.Directory(), k8s, fixtures.SystemNamespace, clock.RealClock{}),
 		rest.Options{Location: time.UTC, Log: klog.Background(), MaxInFlight: 10})
-	served, err := dynamiccertificates.NewStaticCertKeyContent("test", keys.serving.Certificate, keys.serving.Key)
+	served, err := dynamiccertificates.NewStaticCertKeyContent("test", aggregation.Serving.Certificate, aggregation.Serving.Key)
 	Expect(err).NotTo(HaveOccurred())
 	return aggregated.Options{
 		BindAddress: "127.0.0.1", Port: port, Kubeconfig: kubeconfig, Config: environment.Config, Backend: b, Renderer: api.Renderer(),
 		Certificate: served, Log: funcr.New(func(_, line string) { audited.add(line) }, funcr.Options{}),
 	}
-}
-
-func freePort() int {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred())
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func create(ctx context.Context, objects ...client.Object) {

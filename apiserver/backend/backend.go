@@ -317,6 +317,29 @@ func (b *Backend) History(ctx context.Context, t *v1alpha1.Ticket) ([]v1alpha1.H
 	return append(entries, t.Status.History...), nil
 }
 
+// Records are the parts of a ticket's history that have moved out of its status,
+// oldest first. Those that were recorded after the ticket was read are not among
+// them: together they are one state of the ticket.
+func (b *Backend) Records(ctx context.Context, t *v1alpha1.Ticket) ([]v1alpha1.TicketRecordSpec, error) {
+	if int64(len(t.Status.History)) >= t.Status.HistoryCount {
+		return nil, nil
+	}
+	var found v1alpha1.TicketRecordList
+	if err := b.client.List(ctx, &found, client.InNamespace(t.Namespace), history.ByLabel(t)); err != nil {
+		return nil, fmt.Errorf("list the ticket's records: %w", err)
+	}
+	var out []v1alpha1.TicketRecordSpec
+	for i := range found.Items {
+		spec := found.Items[i].Spec
+		last := spec.FirstSeq + int64(len(spec.Entries)) - 1
+		if string(spec.TicketName) == t.Name && spec.TicketID == t.Status.ID && last <= t.Status.HistoryCount {
+			out = append(out, spec)
+		}
+	}
+	slices.SortFunc(out, func(a, b v1alpha1.TicketRecordSpec) int { return cmp.Compare(a.FirstSeq, b.FirstSeq) })
+	return out, nil
+}
+
 // Snapshot is a ticket as the engine sees it.
 func Snapshot(t *v1alpha1.Ticket) engine.Snapshot {
 	return engine.Snapshot{Namespace: t.Namespace, Name: t.Name, UID: string(t.UID), Spec: t.Spec, Status: t.Status}

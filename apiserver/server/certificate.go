@@ -14,7 +14,7 @@ import (
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 	"k8s.io/utils/clock"
 
-	"ticketflow.dev/ticketflow/apiserver/aggregated"
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/apiserver/certs"
 )
 
@@ -37,7 +37,7 @@ func makeCertificate(ctx context.Context, o *Options, config *restclient.Config,
 		if err != nil {
 			return nil, fmt.Errorf("make the client: %w", err)
 		}
-		options.Services, options.ServiceName = registered.ApiregistrationV1().APIServices(), aggregated.APIServiceName
+		options.Services, options.ServiceName = registered.ApiregistrationV1().APIServices(), restv1.APIServiceName
 	}
 	keeper := certs.NewKeeper(options)
 	return keeper, keeper.Sync(ctx)

@@ -14,7 +14,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
-	"ticketflow.dev/ticketflow/apiserver/aggregated"
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 )
 
@@ -44,7 +44,7 @@ func (r *readiness) check(ctx context.Context) error {
 	if err != nil {
 		return errors.New("the control plane cannot be asked about the aggregated API")
 	}
-	service, err := clients.ApiregistrationV1().APIServices().Get(ctx, aggregated.APIServiceName, metav1.GetOptions{})
+	service, err := clients.ApiregistrationV1().APIServices().Get(ctx, restv1.APIServiceName, metav1.GetOptions{})
 	if err != nil {
 		return errors.New("the aggregated API is not registered")
 	}

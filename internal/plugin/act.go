@@ -5,134 +5,133 @@ package plugin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"ticketflow.dev/ticketflow/api/v1alpha1"
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/engine"
 )
 
-// errCutOff says that the time was up while the action was being written.
-var errCutOff = errors.New("cut off while writing")
+const (
+	// reasonPending: what was asked for is recorded and has no outcome yet.
+	reasonPending engine.Reason = "Pending"
+	// reasonBusy: nothing was recorded, since something that came before has no
+	// outcome yet.
+	reasonBusy engine.Reason = "Busy"
+	// retryEvery is how long a server that has no outcome is left alone.
+	retryEvery = 100 * time.Millisecond
+)
 
-// perform asks for an action and waits for the ticket reconciler's word. It
-// answers the ticket as it was when the action was asked for, and as it then is.
-func (c *cluster) perform(ctx context.Context, t *v1alpha1.Ticket, who person, action v1alpha1.TicketAction, timeout time.Duration) (before, after *v1alpha1.Ticket, err error) {
+// perform asks for something to be done with a ticket, waits for the outcome, and
+// answers the ticket as it then is.
+func (c *cluster) perform(ctx context.Context, t *seen, verb string, action *restv1.Action, timeout time.Duration) (*seen, error) {
+	served := &restv1.Ticket{}
+	err := c.insist(ctx, timeout, &action.IdempotencyKey, func(ctx context.Context) error {
+		return c.served.Post().Namespace(t.Namespace).Resource("tickets").Name(t.Name).SubResource(verb).Body(action).Do(ctx).Into(served)
+	})
+	if err != nil {
+		return nil, c.explained(ctx, err, timeout, "the action", "See where it stands: kubectl ticket show "+c.handle(t), c.handle(t))
+	}
+	return c.after(ctx, client.ObjectKeyFromObject(t), served.ResourceVersion)
+}
+
+// undecided says that the time was up before there was an outcome.
+type undecided struct{ last engine.Reason }
+
+// Error is what is known of what was asked for.
+func (u *undecided) Error() string { return string(u.last) }
+
+// insist asks until there is an outcome or the time is up. Each time it is the
+// same request, by its key: it is done once.
+func (c *cluster) insist(ctx context.Context, timeout time.Duration, key *string, ask func(context.Context) error) error {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, nil, fmt.Errorf("make an action id: %w", err)
+		return fmt.Errorf("make a key: %w", err)
 	}
-	action.ID, action.Actor, action.By = id.String(), who.name, who.by()
+	*key = id.String()
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	asked, err := c.ask(limited, t, action)
-	switch {
-	case errors.Is(err, errCutOff):
-		return nil, nil, c.undecided(ctx, t, timeout, "the action may be recorded, but has no outcome")
-	case err != nil && limited.Err() != nil:
-		return nil, nil, c.undecided(ctx, t, timeout, "nothing was recorded: an action that came before has no outcome")
-	case err != nil:
-		return nil, nil, err
-	}
-	decided, err := c.until(limited, asked, func(t *v1alpha1.Ticket) bool { return isDecided(t, action.ID) })
-	switch {
-	case err != nil && limited.Err() != nil:
-		return nil, nil, c.undecided(ctx, t, timeout, "the action is recorded and stands, but has no outcome")
-	case err != nil:
-		return nil, nil, err
-	}
-	if recent, ok := engine.Outcome(&decided.Status, action.ID); ok && recent.Outcome == v1alpha1.ActionRefused {
-		return nil, nil, refused(engine.Reason(recent.Reason), recent.Message, c.handle(t))
-	}
-	return asked, decided, nil
-}
-
-func (c *cluster) undecided(ctx context.Context, t *v1alpha1.Ticket, timeout time.Duration, what string) error {
-	if ctx.Err() != nil {
-		return advise(fmt.Errorf("interrupted: %s yet", what), "See where it stands: kubectl ticket show %s", c.handle(t))
-	}
-	return advise(fmt.Errorf("%s after %s", what, timeout),
-		"See where it stands: kubectl ticket show %s; if it stays so, the manager is not running.", c.handle(t))
-}
-
-// ask puts an action into the ticket's one slot as soon as that is free. The
-// action is replaced whole: a merge would leave the last person's comment and
-// fields in this one's.
-func (c *cluster) ask(ctx context.Context, t *v1alpha1.Ticket, action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
-	patch, err := json.Marshal([]map[string]any{{"op": "add", "path": "/spec/action", "value": action}})
-	if err != nil {
-		return nil, fmt.Errorf("write the action: %w", err)
-	}
-	for {
-		t, err = c.until(ctx, t, func(t *v1alpha1.Ticket) bool { return t.Spec.Action == nil || isDecided(t, t.Spec.Action.ID) })
-		if err != nil {
-			return nil, err
+	last := engine.Reason("")
+	var outcome error
+	err = wait.PollUntilContextCancel(limited, retryEvery, true, func(context.Context) (bool, error) {
+		outcome = ask(limited)
+		if limited.Err() != nil && outcome != nil {
+			return false, limited.Err()
 		}
-		asked := &v1alpha1.Ticket{}
-		asked.Namespace, asked.Name = t.Namespace, t.Name
-		err := c.client.Patch(ctx, asked, client.RawPatch(types.JSONPatchType, patch))
-		if err == nil {
-			return asked, nil
+		reason, _ := reasonOf(outcome)
+		if reason != reasonPending && reason != reasonBusy && !apierrors.IsTimeout(outcome) {
+			return true, nil
+		}
+		last = reason
+		return false, nil
+	})
+	if err != nil {
+		return &undecided{last}
+	}
+	return outcome
+}
+
+// explained says why something was not done, or what is known of it.
+func (c *cluster) explained(ctx context.Context, err error, timeout time.Duration, what, advice, handle string) error {
+	var open *undecided
+	if errors.As(err, &open) {
+		known := what + " may be recorded, but has no outcome"
+		switch open.last {
+		case reasonPending:
+			known = what + " is recorded and stands, but has no outcome"
+		case reasonBusy:
+			known = "nothing was recorded: an action that came before has no outcome"
 		}
 		if ctx.Err() != nil {
-			return nil, errCutOff
+			return advise(fmt.Errorf("interrupted: %s yet", known), "%s", advice)
 		}
-		if !isTaken(err) {
-			return nil, fmt.Errorf("ask for the action: %w", err)
-		}
-		// Somebody else's action came first: wait for that.
-		if err := c.client.Get(ctx, client.ObjectKeyFromObject(asked), asked); err != nil {
-			return nil, fmt.Errorf("read ticket %s/%s: %w", t.Namespace, t.Name, err)
-		}
-		t = asked
+		return advise(fmt.Errorf("%s after %s", known, timeout), "%s; if it stays so, the manager is not running.", advice)
 	}
+	if reason, message := reasonOf(err); reason != "" {
+		return refused(reason, message, handle)
+	}
+	return err
 }
 
-// isTaken says whether the slot holds an action that has no outcome yet: the
-// CRD's rule forbids the field then.
-func isTaken(err error) bool {
+// reasonOf is why Ticketflow refuses something, and in what words; empty where it
+// is not Ticketflow that does.
+func reasonOf(err error) (engine.Reason, string) {
 	var status apierrors.APIStatus
-	if !apierrors.IsInvalid(err) || !errors.As(err, &status) || status.Status().Details == nil {
-		return false
+	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) != 1 {
+		return "", ""
 	}
-	for _, cause := range status.Status().Details.Causes {
-		if cause.Field == "spec.action" && cause.Type == "FieldValueForbidden" {
-			return true
-		}
+	details := status.Status().Details
+	if details.Group != restv1.GroupVersion.Group || details.Causes[0].Field != "" || isNotInstalled(err) {
+		return "", ""
 	}
-	return false
+	return engine.Reason(details.Causes[0].Type), details.Causes[0].Message
 }
 
-// until waits until a condition holds for a ticket, beginning with what is
-// known of it.
-func (c *cluster) until(ctx context.Context, t *v1alpha1.Ticket, holds func(*v1alpha1.Ticket) bool) (*v1alpha1.Ticket, error) {
-	if holds(t) {
-		return t, nil
-	}
-	var found *v1alpha1.Ticket
-	err := c.watchTickets(ctx, t.ResourceVersion, func(gone bool, t *v1alpha1.Ticket) (bool, error) {
+// after reads a ticket as it is after a change: there may be several servers, and
+// the next one that is asked may be a moment behind.
+func (c *cluster) after(ctx context.Context, key client.ObjectKey, version string) (*seen, error) {
+	var found *seen
+	err := wait.PollUntilContextTimeout(ctx, retryEvery, defaultTimeout, true, func(ctx context.Context) (bool, error) {
+		t, err := c.read(ctx, key)
 		switch {
-		case holds(t):
-			found = t
-		case gone:
-			return true, c.noTicket("ticket %s/%s any more: it was deleted", t.Namespace, t.Name)
+		case apierrors.IsNotFound(err) && !isNotInstalled(err):
+			return false, nil // a new one, of which this server has not heard yet
+		case err != nil:
+			return false, err
 		}
-		return found != nil, nil
-	}, client.InNamespace(t.Namespace), client.MatchingFields{"metadata.name": t.Name})
-	return found, err
-}
-
-// isDecided says whether an action has its outcome. Recent actions are few; an
-// applied one is in the history too.
-func isDecided(t *v1alpha1.Ticket, id string) bool {
-	_, ok := engine.Outcome(&t.Status, id)
-	return ok || slices.ContainsFunc(t.Status.History, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == id })
+		found = t
+		order, err := resourceversion.CompareResourceVersion(t.ResourceVersion, version)
+		return err == nil && order >= 0, err
+	})
+	if err != nil {
+		return nil, advise(fmt.Errorf("it was done, but the ticket cannot be read: %w", err), "See where it stands: kubectl ticket list")
+	}
+	return found, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -29,8 +30,7 @@ type actor struct {
 
 	command *cobra.Command
 	cluster *cluster
-	who     person
-	ticket  *v1alpha1.Ticket
+	ticket  *seen
 }
 
 // deed is an action as a command of its own.
@@ -42,33 +42,30 @@ type deed struct {
 	aliases []string
 	// done says what was done, as the beginning of a sentence.
 	done string
-	// moves says that the ticket may take a transition: fields can be given.
-	moves bool
+	// moves says that the ticket may take a transition: fields can be given; stays
+	// that it does not leave its state.
+	moves, stays bool
+	// verb is the part of a ticket that is created.
+	verb string
 	// action is what is asked for with the arguments.
-	action func(ctx context.Context, a *actor, arguments []string) (v1alpha1.TicketAction, error)
+	action func(ctx context.Context, a *actor, arguments []string) (*restv1.Action, error)
 	// complete offers the arguments; nil offers none.
 	complete completer
 }
 
-// simple is a deed that needs nothing but its type.
-func simple(kind v1alpha1.ActionType) func(context.Context, *actor, []string) (v1alpha1.TicketAction, error) {
-	return func(context.Context, *actor, []string) (v1alpha1.TicketAction, error) {
-		return v1alpha1.TicketAction{Type: kind}, nil
-	}
-}
+// simply is a deed that needs no arguments.
+func simply(context.Context, *actor, []string) (*restv1.Action, error) { return &restv1.Action{}, nil }
 
 // toUser is a deed that hands the ticket to somebody.
-func toUser(kind v1alpha1.ActionType) func(context.Context, *actor, []string) (v1alpha1.TicketAction, error) {
-	return func(_ context.Context, _ *actor, arguments []string) (v1alpha1.TicketAction, error) {
-		return v1alpha1.TicketAction{Type: kind, Target: v1alpha1.UserName(arguments[0])}, nil
-	}
+func toUser(_ context.Context, _ *actor, arguments []string) (*restv1.Action, error) {
+	return &restv1.Action{Target: v1alpha1.UserName(arguments[0])}, nil
 }
 
 func acceptCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "accept", aliases: []string{"claim"}, short: "Claim a ticket that waits for several people",
 		example: "  kubectl ticket accept 17",
-		done:    "Claimed", action: simple(v1alpha1.ActionAccept),
+		done:    "Claimed", verb: "accept", stays: true, action: simply,
 	})
 }
 
@@ -76,7 +73,7 @@ func deliverCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "deliver", arguments: []string{"USER"}, short: "Hand a ticket that waits for me to somebody else",
 		example: "  kubectl ticket deliver 17 wangwu --comment 'I am away this week'",
-		done:    "Delivered", action: toUser(v1alpha1.ActionDeliver), complete: completeUsers,
+		done:    "Delivered", verb: "deliver", stays: true, action: toUser, complete: completeUsers,
 	})
 }
 
@@ -84,7 +81,7 @@ func addNodeCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "add-node", arguments: []string{"USER"}, short: "Ask somebody to look at a ticket before I go on with it",
 		example: "  kubectl ticket add-node 17 wangwu --comment 'is this network free?'",
-		done:    "Asked", action: toUser(v1alpha1.ActionAddSigner), complete: completeUsers,
+		done:    "Asked", verb: "add_node", stays: true, action: toUser, complete: completeUsers,
 	})
 }
 
@@ -92,7 +89,7 @@ func endAddNodeCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "end-add-node", short: "Give a ticket back to who asked me to look at it",
 		example: "  kubectl ticket end-add-node 17 --comment 'it is'",
-		done:    "Given back", action: simple(v1alpha1.ActionEndAddSigner),
+		done:    "Given back", verb: "add_node_end", stays: true, action: simply,
 	})
 }
 
@@ -100,7 +97,7 @@ func retreatCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "retreat", short: "Take my ticket back, where its state allows that",
 		example: "  kubectl ticket retreat 17 --comment 'I forgot something'",
-		done:    "Taken back", action: simple(v1alpha1.ActionRetreat),
+		done:    "Taken back", verb: "retreat", action: simply,
 	})
 }
 
@@ -108,7 +105,7 @@ func retryCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "retry", short: "Run the script or call the hook again that failed",
 		example: "  kubectl ticket retry 17",
-		done:    "Tried again", action: simple(v1alpha1.ActionRetryScript),
+		done:    "Tried again", verb: "retry_script", action: simply,
 	})
 }
 
@@ -116,7 +113,7 @@ func closeCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "close", short: "End a ticket by force, as an admin of its workflow, or my own draft",
 		example: "  kubectl ticket close 17 --comment 'not needed any more'",
-		done:    "Closed", action: simple(v1alpha1.ActionClose),
+		done:    "Closed", verb: "close", action: simply,
 	})
 }
 
@@ -124,21 +121,21 @@ func commentCommand(s *session) *cobra.Command {
 	c := s.deedCommand(deed{
 		use: "comment", arguments: []string{"TEXT"}, short: "Add a comment to a ticket's history; - reads it from the standard input",
 		example: "  kubectl ticket comment 17 'the router is on its way'",
-		done:    "Commented",
-		action: func(_ context.Context, a *actor, arguments []string) (v1alpha1.TicketAction, error) {
+		done:    "Commented", verb: "comments", stays: true,
+		action: func(_ context.Context, a *actor, arguments []string) (*restv1.Action, error) {
 			text := arguments[0]
 			if text == "-" {
 				read, err := io.ReadAll(io.LimitReader(a.In, 4*engine.MaxComment+1)) // a character has up to 4 bytes
 				if err != nil {
-					return v1alpha1.TicketAction{}, fmt.Errorf("read the comment: %w", err)
+					return nil, fmt.Errorf("read the comment: %w", err)
 				}
 				text = strings.TrimSpace(string(read))
 			}
 			if text == "" {
-				return v1alpha1.TicketAction{}, usagef(a.command, "the comment is empty")
+				return nil, usagef(a.command, "the comment is empty")
 			}
 			a.comment = text
-			return v1alpha1.TicketAction{Type: v1alpha1.ActionComment}, nil
+			return &restv1.Action{}, nil
 		},
 	})
 	must(c.Flags().MarkHidden("comment")) // the text is the comment
@@ -184,10 +181,7 @@ func (a *actor) run(ctx context.Context, d deed, arguments []string) error {
 	if a.ticket, err = a.cluster.ticket(ctx, arguments[0]); err != nil {
 		return err
 	}
-	if a.ticket.Status.WorkflowRevision == "" {
-		return a.cluster.notOpened(a.ticket)
-	}
-	if a.who, err = a.cluster.me(ctx); err != nil {
+	if err := mustBeUser(a.ticket.viewer); err != nil {
 		return err
 	}
 	action, err := d.action(ctx, a, arguments[1:])
@@ -197,24 +191,28 @@ func (a *actor) run(ctx context.Context, d deed, arguments []string) error {
 	if action.Comment = a.comment; utf8.RuneCountInString(a.comment) > engine.MaxComment {
 		return usagef(a.command, "the comment is longer than %d characters: put the text elsewhere and link to it", engine.MaxComment)
 	}
-	before, after, err := a.cluster.perform(ctx, a.ticket, a.who, action, a.timeout)
+	after, err := a.cluster.perform(ctx, a.ticket, d.verb, action, a.timeout)
 	if err != nil {
 		return err
 	}
 	if printer != nil {
-		return a.print(printer, after)
+		return a.print(printer, after.Ticket)
 	}
-	a.say("%s: %s", d.done, whereabouts(before, after))
+	before := a.ticket.Status.State
+	if d.stays {
+		before = "" // where it has gone meanwhile is somebody else's doing
+	}
+	a.say("%s: %s", d.done, whereabouts(before, after.Ticket))
 	return nil
 }
 
 // whereabouts says in a sentence where a ticket has come.
-func whereabouts(before, after *v1alpha1.Ticket) string {
+func whereabouts(before v1alpha1.Name, after *v1alpha1.Ticket) string {
 	text := fmt.Sprintf("%s (ID %d) ", after.Name, after.Status.ID)
-	if before.Status.State == "" || before.Status.State == after.Status.State {
+	if before == "" || before == after.Status.State {
 		text += fmt.Sprintf("is in state %s", after.Status.State)
 	} else {
-		text += fmt.Sprintf("went from %s to %s", before.Status.State, after.Status.State)
+		text += fmt.Sprintf("went from %s to %s", before, after.Status.State)
 	}
 	if engine.HasEnded(&after.Status) {
 		return text + fmt.Sprintf(" and has ended: %s.", after.Status.Progress)

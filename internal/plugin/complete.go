@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
@@ -65,7 +66,7 @@ func (s *session) completeWorkflowOrTicket(c *cobra.Command, arguments []string,
 // completeTickets offers a namespace's tickets with their titles.
 func completeTickets(ctx context.Context, c *cluster, _ []string) []cobra.Completion {
 	var out []cobra.Completion
-	_, _ = pages(ctx, c.client, func(page *v1alpha1.TicketList) { // what was read is offered
+	_ = pages(ctx, c.client, func(page *restv1.StoredTicketList) { // what was read is offered
 		for i := range page.Items {
 			t := &page.Items[i]
 			out = append(out, cobra.CompletionWithDesc(t.Name, shorten(oneLine(string(t.Status.State)+" "+t.Status.Title), titleRunes)))
@@ -76,9 +77,9 @@ func completeTickets(ctx context.Context, c *cluster, _ []string) []cobra.Comple
 
 func completeWorkflows(ctx context.Context, c *cluster, _ []string) []cobra.Completion {
 	var out []cobra.Completion
-	_, _ = pages(ctx, c.client, func(page *v1alpha1.WorkflowList) { // what was read is offered
+	_ = pages(ctx, c.client, func(page *restv1.WorkflowList) { // what was read is offered
 		for i := range page.Items {
-			out = append(out, cobra.CompletionWithDesc(page.Items[i].Name, oneLine(page.Items[i].Spec.DisplayName)))
+			out = append(out, cobra.CompletionWithDesc(page.Items[i].Name, oneLine(page.Items[i].DisplayName)))
 		}
 	}, client.InNamespace(c.namespace))
 	return out
@@ -86,7 +87,7 @@ func completeWorkflows(ctx context.Context, c *cluster, _ []string) []cobra.Comp
 
 func completeUsers(ctx context.Context, c *cluster, _ []string) []cobra.Completion {
 	var out []cobra.Completion
-	_, _ = pages(ctx, c.client, func(page *v1alpha1.UserList) { // what was read is offered
+	_ = pages(ctx, c.client, func(page *v1alpha1.UserList) { // what was read is offered
 		for i := range page.Items {
 			user := &page.Items[i]
 			out = append(out, cobra.CompletionWithDesc(directory.UserName(user), oneLine(user.Spec.DisplayName)))
@@ -123,22 +124,14 @@ func (c *cluster) stateOf(ctx context.Context, arguments []string) *engine.State
 	if err != nil {
 		return nil
 	}
-	graph, err := c.graphOf(ctx, t)
-	if err != nil {
-		return nil
-	}
-	state, _ := graph.State(t.Status.State)
+	state, _ := t.graph.State(t.Status.State)
 	return state
 }
 
 // startOf is the start state of the workflow that is named first; nil if it
 // cannot be told.
 func (c *cluster) startOf(ctx context.Context, arguments []string) *engine.State {
-	w, err := c.workflow(ctx, arguments[0])
-	if err != nil {
-		return nil
-	}
-	graph, err := c.current(ctx, w)
+	graph, err := c.workflow(ctx, arguments[0])
 	if err != nil {
 		return nil
 	}

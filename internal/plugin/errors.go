@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"slices"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -49,7 +51,7 @@ func advise(err error, format string, arguments ...any) error {
 	return &advised{err: err, advice: fmt.Sprintf(format, arguments...)}
 }
 
-// refused is what the ticket reconciler said no to.
+// refused is what Ticketflow said no to.
 func refused(reason engine.Reason, message, ticket string) error {
 	return advise(&engine.Refusal{Reason: reason, Message: message}, "%s", adviceFor(reason, ticket))
 }
@@ -109,6 +111,8 @@ func adviceOnCluster(err error) string {
 		return "Say which cluster: set KUBECONFIG, or give --kubeconfig or --context."
 	case isNotInstalled(err):
 		return "Ticketflow is not installed on this cluster: apply its CRDs, or choose another cluster with --context."
+	case apierrors.IsServiceUnavailable(err):
+		return "Ticketflow's API server does not answer: kubectl get apiservices.apiregistration.k8s.io " + restv1.APIServiceName
 	case apierrors.IsForbidden(err):
 		return "Ask an administrator of the cluster for the rights that docs/kubectl-ticket.md lists."
 	case apierrors.IsUnauthorized(err):
@@ -131,6 +135,6 @@ func isNotInstalled(err error) bool {
 		return false
 	}
 	details := status.Status().Details
-	return status.Status().Reason == metav1.StatusReasonNotFound && details != nil && details.Group == v1alpha1.SchemeGroupVersion.Group &&
+	return status.Status().Reason == metav1.StatusReasonNotFound && details != nil && slices.Contains([]string{v1alpha1.SchemeGroupVersion.Group, restv1.GroupVersion.Group}, details.Group) &&
 		len(details.Causes) > 0 && details.Causes[0].Type == metav1.CauseTypeUnexpectedServerResponse
 }

@@ -76,17 +76,13 @@ func (c *cluster) named(ctx context.Context, name string) (*engine.Graph, v1alph
 	graph, current, err = c.graphOfTicket(ctx, name)
 	if errors.As(err, &missing) {
 		return nil, "", advise(fmt.Errorf("there is neither a workflow nor a ticket %q in namespace %s", name, c.namespace),
-			"See which there are: kubectl get workflows.ticketflow.dev,tickets.ticketflow.dev -A; choose a namespace with -n.")
+			"See which there are: kubectl get workflows.rest.ticketflow.dev,tickets.rest.ticketflow.dev -A; choose a namespace with -n.")
 	}
 	return graph, current, err
 }
 
 func (c *cluster) graphOfWorkflow(ctx context.Context, name string) (*engine.Graph, v1alpha1.Name, error) {
-	w, err := c.workflow(ctx, name)
-	if err != nil {
-		return nil, "", err
-	}
-	graph, err := c.current(ctx, w)
+	graph, err := c.workflow(ctx, name)
 	return graph, "", err
 }
 
@@ -95,6 +91,5 @@ func (c *cluster) graphOfTicket(ctx context.Context, name string) (*engine.Graph
 	if err != nil {
 		return nil, "", err
 	}
-	graph, err := c.graphOf(ctx, t)
-	return graph, t.Status.State, err
+	return t.graph, t.Status.State, nil
 }

@@ -21,9 +21,12 @@ import (
 )
 
 // inState waits until the ticket has come somewhere.
+// inState waits until a ticket is seen in a state through the server, which hears
+// of it a moment after it is stored.
 func (o office) inState(ctx context.Context, name string, state v1alpha1.Name) {
 	GinkgoHelper()
-	Eventually(func() v1alpha1.Name { return o.read(ctx, name).Status.State }).Should(Equal(state))
+	admin := desk{namespace: o.namespace}
+	Eventually(func() string { return admin.does(ctx, "show", name, "-o", "jsonpath={.status.state}") }).Should(BeEquivalentTo(state))
 }
 
 var _ = Describe("a ticket's whole life", func() {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -27,7 +28,6 @@ type lister struct {
 
 	cluster *cluster
 	printer printers.ResourcePrinter // nil for a table
-	who     person
 }
 
 func listCommand(s *session) *cobra.Command {
@@ -63,25 +63,18 @@ func (l *lister) run(c *cobra.Command) error {
 	if l.cluster, err = l.connect(); err != nil {
 		return err
 	}
-	if l.mine || l.todo || l.related {
-		if l.who, err = l.cluster.me(c.Context()); err != nil {
-			return err
-		}
-	}
-	found, version, err := l.list(c.Context())
+	found, err := l.list(c.Context())
 	if err != nil {
 		return err
 	}
 	if l.watch {
-		return l.follow(c.Context(), found, version)
+		return l.follow(c.Context(), found)
 	}
 	if l.printer != nil && l.output.isNames() {
 		return l.shower()(found...) // names are printed one by one
 	}
 	if l.printer != nil {
-		list := &v1alpha1.TicketList{Items: found}
-		list.ResourceVersion = version
-		return l.print(l.printer, list)
+		return l.print(l.printer, &v1alpha1.TicketList{Items: found})
 	}
 	if len(found) == 0 {
 		l.note("%s", l.nothing())
@@ -90,44 +83,53 @@ func (l *lister) run(c *cobra.Command) error {
 	return l.table()(found...)
 }
 
-// list are the tickets that are wanted, in the order in which they were opened,
-// and the resource version that they were read at.
-func (l *lister) list(ctx context.Context) ([]v1alpha1.Ticket, string, error) {
+// list are the tickets that are wanted, in the order in which they were opened.
+func (l *lister) list(ctx context.Context) ([]v1alpha1.Ticket, error) {
 	var found []v1alpha1.Ticket
-	version, err := pages(ctx, l.cluster.client, func(page *v1alpha1.TicketList) {
+	var nobody error
+	err := pages(ctx, l.cluster.client, func(page *restv1.StoredTicketList) {
+		if l.mine || l.todo || l.related {
+			nobody = mustBeUser(page.Viewer)
+		}
 		for i := range page.Items {
-			if l.wanted(&page.Items[i]) {
-				page.Items[i].SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind("Ticket"))
-				found = append(found, page.Items[i])
+			if t := asTicket(&page.Items[i]); l.wanted(t, page.Viewer.User) {
+				found = append(found, *t)
 			}
 		}
 	}, l.options()...)
 	if err != nil {
-		return nil, "", fmt.Errorf("list tickets: %w", err)
+		return nil, fmt.Errorf("list tickets: %w", err)
 	}
 	slices.SortStableFunc(found, func(a, b v1alpha1.Ticket) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Status.ID, b.Status.ID))
 	})
-	return found, version, nil
+	return found, nobody
 }
 
+// options are what the server narrows the list by: one of the filters.
 func (l *lister) options() []client.ListOption {
 	namespace := l.cluster.namespace
 	if l.everywhere {
 		namespace = ""
 	}
 	options := []client.ListOption{client.InNamespace(namespace)}
-	if l.mine {
-		options = append(options, client.MatchingFields{"spec.creator": string(l.who.name)})
+	category := ""
+	switch {
+	case l.todo:
+		category = "duty"
+	case l.mine:
+		category = "owner"
+	case l.related:
+		category = "relation"
+	default:
+		return options
 	}
-	return options
+	return append(options, client.MatchingFields{"category": category})
 }
 
 // wanted says whether a ticket passes the filters.
-func (l *lister) wanted(t *v1alpha1.Ticket) bool {
-	return (!l.mine || t.Spec.Creator == l.who.name) &&
-		(!l.todo || waitsForUser(t, l.who.name)) &&
-		(!l.related || isRelated(t, l.who.name))
+func (l *lister) wanted(t *v1alpha1.Ticket, user v1alpha1.UserName) bool {
+	return (!l.mine || t.Spec.Creator == user) && (!l.todo || waitsForUser(t, user)) && (!l.related || isRelated(t, user))
 }
 
 // waitsForUser is the list of duties as REST clients know it: who has voted in

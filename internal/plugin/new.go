@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -71,43 +71,29 @@ func (o *opener) run(ctx context.Context, workflow string) error {
 	if o.cluster, err = o.connect(); err != nil {
 		return err
 	}
-	w, err := o.cluster.workflow(ctx, workflow)
-	if err != nil {
+	if o.graph, err = o.cluster.workflow(ctx, workflow); err != nil {
 		return err
 	}
-	if o.graph, err = o.cluster.current(ctx, w); err != nil {
+	request := &restv1.Opening{Workflow: workflow, Comment: o.comment}
+	if request.Parent, err = o.partOf(ctx); err != nil {
 		return err
 	}
-	who, err := o.cluster.me(ctx)
-	if err != nil {
+	if err := o.fillIn(ctx, request); err != nil {
 		return err
 	}
-	ticket := &v1alpha1.Ticket{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.Namespace, GenerateName: namePrefix(w.Name)},
-		Spec: v1alpha1.TicketSpec{
-			WorkflowRef: v1alpha1.WorkflowReference{Name: v1alpha1.ObjectName(w.Name)},
-			Creator:     who.name, By: who.by(), Comment: o.comment,
-		},
-	}
-	if ticket.Spec.Parent, err = o.partOf(ctx, w.Namespace); err != nil {
-		return err
-	}
-	if err := o.fillIn(ctx, &ticket.Spec); err != nil {
-		return err
-	}
-	opened, err := o.open(ctx, ticket)
+	opened, err := o.open(ctx, request)
 	if err != nil {
 		return err
 	}
 	if printer != nil {
-		return o.print(printer, opened)
+		return o.print(printer, opened.Ticket)
 	}
-	o.say("Opened: %s", whereabouts(ticket, opened))
+	o.say("Opened: %s", whereabouts("", opened.Ticket))
 	return nil
 }
 
 // partOf refers to the parent that is named, in the state that it is in now.
-func (o *opener) partOf(ctx context.Context, namespace string) (*v1alpha1.ParentReference, error) {
+func (o *opener) partOf(ctx context.Context) (*v1alpha1.ParentReference, error) {
 	if o.parent == "" {
 		return nil, nil
 	}
@@ -115,24 +101,15 @@ func (o *opener) partOf(ctx context.Context, namespace string) (*v1alpha1.Parent
 	switch {
 	case err != nil:
 		return nil, err
-	case parent.Namespace != namespace:
+	case parent.Namespace != o.cluster.namespace:
 		return nil, usagef(o.command, "--parent %s is in namespace %s: parent and sub-ticket must be in the same", o.parent, parent.Namespace)
 	}
 	return &v1alpha1.ParentReference{Name: v1alpha1.ObjectName(parent.Name), State: parent.Status.State}, nil
 }
 
-// namePrefix leaves room for the suffix that the API server adds.
-func namePrefix(workflow string) string {
-	const longest = 57
-	if len(workflow) > longest {
-		workflow = workflow[:longest]
-	}
-	return workflow + "-"
-}
-
 // fillIn takes title, transition and fields from the flags, and asks for the
 // rest where somebody sits there.
-func (o *opener) fillIn(ctx context.Context, spec *v1alpha1.TicketSpec) error {
+func (o *opener) fillIn(ctx context.Context, request *restv1.Opening) error {
 	given, err := o.formValues(o.command, o.graph, o.graph.Start, o.fields)
 	if err != nil {
 		return err
@@ -149,7 +126,7 @@ func (o *opener) fillIn(ctx context.Context, spec *v1alpha1.TicketSpec) error {
 	if err != nil {
 		return err
 	}
-	spec.Transition = chosen.Name
+	request.Transition = chosen.Name
 	if asks {
 		demanded := chosen.FieldCheck == v1alpha1.FieldCheckRequire
 		if err := o.fill(ctx, o.graph, o.graph.Start, demanded, fields); err != nil {
@@ -158,11 +135,11 @@ func (o *opener) fillIn(ctx context.Context, spec *v1alpha1.TicketSpec) error {
 	}
 	// The title has a place of its own, where it is stored whatever the form says.
 	if title, ok := fields[titleField].(string); ok {
-		spec.Title = title
+		request.Title = title
 		delete(fields, titleField)
 	}
 	if len(fields) > 0 {
-		spec.Fields = fields
+		request.Fields = fields
 	}
 	return nil
 }
@@ -214,30 +191,15 @@ func openings(graph *engine.Graph) []*engine.Transition {
 	return out
 }
 
-// open creates the ticket and waits until it is opened or refused.
-func (o *opener) open(ctx context.Context, ticket *v1alpha1.Ticket) (*v1alpha1.Ticket, error) {
-	limited, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	created := ticket.DeepCopy()
-	if err := o.cluster.client.Create(limited, created); err != nil {
-		return nil, fmt.Errorf("create the ticket: %w", err)
-	}
-	decided, err := o.cluster.until(limited, created, func(t *v1alpha1.Ticket) bool {
-		opened := meta.FindStatusCondition(t.Status.Conditions, v1alpha1.ConditionOpened)
-		return opened != nil && opened.Status != metav1.ConditionUnknown
+// open asks for the ticket and waits until it is opened or refused.
+func (o *opener) open(ctx context.Context, request *restv1.Opening) (*seen, error) {
+	ticket := &restv1.Ticket{Request: request}
+	served := &restv1.Ticket{}
+	err := o.cluster.insist(ctx, o.timeout, &request.IdempotencyKey, func(ctx context.Context) error {
+		return o.cluster.served.Post().Namespace(o.cluster.namespace).Resource("tickets").Body(ticket).Do(ctx).Into(served)
 	})
-	switch {
-	case err != nil && limited.Err() != nil:
-		return nil, o.cluster.undecided(ctx, created, o.timeout, fmt.Sprintf("ticket %s is created, but not opened", created.Name))
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, o.cluster.explained(ctx, err, o.timeout, "the ticket", "See whether it is there: kubectl ticket list --mine", "TICKET")
 	}
-	opened := meta.FindStatusCondition(decided.Status.Conditions, v1alpha1.ConditionOpened)
-	if opened.Status == metav1.ConditionTrue {
-		return decided, nil
-	}
-	// What was not opened is of no use to anybody. Who may not delete it leaves
-	// it to the manager, which does so after an hour.
-	_ = o.cluster.client.Delete(limited, decided)
-	return nil, refused(engine.Reason(opened.Reason), opened.Message, o.cluster.handle(decided))
+	return o.cluster.after(ctx, client.ObjectKeyFromObject(served), served.ResourceVersion)
 }

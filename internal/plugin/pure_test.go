@@ -165,47 +165,8 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-func TestBelongsTo(t *testing.T) {
-	user := func(name string, change ...func(*v1alpha1.User)) v1alpha1.User {
-		u := v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(start)}}
-		for _, f := range change {
-			f(&u)
-		}
-		return u
-	}
-	identity := func(u *v1alpha1.User) { u.Spec.Identities = []string{"oidc:lilei"} }
-	later := func(u *v1alpha1.User) { u.CreationTimestamp = metav1.NewTime(start.Add(time.Hour)) }
-	taken := func(u *v1alpha1.User) {
-		u.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: "False", Reason: v1alpha1.ReasonIDTaken}}
-	}
-	cases := map[string]struct {
-		users      []v1alpha1.User
-		kubernetes string
-		want       string
-	}{
-		"the user of the same name":                 {[]v1alpha1.User{user("a"), user("lilei")}, "lilei", "lilei"},
-		"who lists the identity":                    {[]v1alpha1.User{user("a"), user("b", identity)}, "oidc:lilei", "b"},
-		"a name counts before an identity":          {[]v1alpha1.User{user("b", identity), user("oidc:lilei")}, "oidc:lilei", "oidc:lilei"},
-		"of two with an identity the first created": {[]v1alpha1.User{user("a", identity, later), user("b", identity)}, "oidc:lilei", "b"},
-		"one whose name is taken does not count":    {[]v1alpha1.User{user("lilei", taken)}, "lilei", ""},
-		"nobody is the robot":                       {[]v1alpha1.User{user("loonrobot")}, "loonrobot", ""},
-		"nobody":                                    {[]v1alpha1.User{user("a")}, "lilei", ""},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			got := ""
-			if found := belongsTo(tc.users, tc.kubernetes); found != nil {
-				got = found.Name
-			}
-			if got != tc.want {
-				t.Errorf("want %q, got %q", tc.want, got)
-			}
-		})
-	}
-}
-
 // chain is a history of so many entries, in records of two and the status.
-func chain(t *testing.T, entries, recorded int) (*v1alpha1.Ticket, []v1alpha1.TicketRecord) {
+func chain(t *testing.T, entries, recorded int) (*v1alpha1.Ticket, []v1alpha1.TicketRecordSpec) {
 	t.Helper()
 	s := newStory(t)
 	for i := 1; i < entries; i++ {
@@ -214,11 +175,11 @@ func chain(t *testing.T, entries, recorded int) (*v1alpha1.Ticket, []v1alpha1.Ti
 	all := s.snapshot.Status.History
 	ticket := &v1alpha1.Ticket{Spec: s.snapshot.Spec, Status: s.snapshot.Status}
 	ticket.Status.History = all[recorded:]
-	var records []v1alpha1.TicketRecord
+	var records []v1alpha1.TicketRecordSpec
 	for at := 0; at < recorded; at += 2 {
-		record := v1alpha1.TicketRecord{Spec: v1alpha1.TicketRecordSpec{FirstSeq: all[at].Seq, Entries: all[at : at+2 : at+2], LastHash: all[at+1].Hash}}
+		record := v1alpha1.TicketRecordSpec{FirstSeq: all[at].Seq, Entries: all[at : at+2 : at+2], LastHash: all[at+1].Hash}
 		if at > 0 {
-			record.Spec.PreviousHash = all[at-1].Hash
+			record.PreviousHash = all[at-1].Hash
 		}
 		records = append(records, record)
 	}
@@ -227,52 +188,52 @@ func chain(t *testing.T, entries, recorded int) (*v1alpha1.Ticket, []v1alpha1.Ti
 
 func TestVerify(t *testing.T) {
 	cases := map[string]struct {
-		spoil func(*v1alpha1.Ticket, *[]v1alpha1.TicketRecord)
+		spoil func(*v1alpha1.Ticket, *[]v1alpha1.TicketRecordSpec)
 		want  string // empty: it is whole
 	}{
-		"a history in three places is whole": {spoil: func(*v1alpha1.Ticket, *[]v1alpha1.TicketRecord) {}},
-		"entries in two places are whole": {spoil: func(ticket *v1alpha1.Ticket, records *[]v1alpha1.TicketRecord) {
-			ticket.Status.History = append((*records)[1].Spec.Entries[:2:2], ticket.Status.History...)
+		"a history in three places is whole": {spoil: func(*v1alpha1.Ticket, *[]v1alpha1.TicketRecordSpec) {}},
+		"entries in two places are whole": {spoil: func(ticket *v1alpha1.Ticket, records *[]v1alpha1.TicketRecordSpec) {
+			ticket.Status.History = append((*records)[1].Entries[:2:2], ticket.Status.History...)
 		}},
 		"a comment was changed": {
-			spoil: func(ticket *v1alpha1.Ticket, _ *[]v1alpha1.TicketRecord) { ticket.Status.History[0].Comment = "no" }, want: "entry 5",
+			spoil: func(ticket *v1alpha1.Ticket, _ *[]v1alpha1.TicketRecordSpec) { ticket.Status.History[0].Comment = "no" }, want: "entry 5",
 		},
 		"a recorded comment was changed": {
-			spoil: func(_ *v1alpha1.Ticket, records *[]v1alpha1.TicketRecord) {
-				(*records)[0].Spec.Entries[1].Comment = "no"
+			spoil: func(_ *v1alpha1.Ticket, records *[]v1alpha1.TicketRecordSpec) {
+				(*records)[0].Entries[1].Comment = "no"
 			}, want: "entry 2",
 		},
 		"a record is gone": {
-			spoil: func(_ *v1alpha1.Ticket, records *[]v1alpha1.TicketRecord) { *records = (*records)[1:] }, want: "begins with entry 3",
+			spoil: func(_ *v1alpha1.Ticket, records *[]v1alpha1.TicketRecordSpec) { *records = (*records)[1:] }, want: "begins with entry 3",
 		},
 		"a record in the middle is gone": {
-			spoil: func(_ *v1alpha1.Ticket, records *[]v1alpha1.TicketRecord) { *records = (*records)[:1] }, want: "entry",
+			spoil: func(_ *v1alpha1.Ticket, records *[]v1alpha1.TicketRecordSpec) { *records = (*records)[:1] }, want: "entry",
 		},
 		"the newest entry is gone": {
-			spoil: func(ticket *v1alpha1.Ticket, _ *[]v1alpha1.TicketRecord) {
+			spoil: func(ticket *v1alpha1.Ticket, _ *[]v1alpha1.TicketRecordSpec) {
 				ticket.Status.History = ticket.Status.History[:1]
 			}, want: "ends with entry 5, but the status counts 6",
 		},
 		"everything is gone": {
-			spoil: func(ticket *v1alpha1.Ticket, records *[]v1alpha1.TicketRecord) {
+			spoil: func(ticket *v1alpha1.Ticket, records *[]v1alpha1.TicketRecordSpec) {
 				ticket.Status.History, *records = nil, nil
 			}, want: "all 6 entries are missing",
 		},
 		"the head is another": {
-			spoil: func(ticket *v1alpha1.Ticket, _ *[]v1alpha1.TicketRecord) { ticket.Status.HeadHash = "abc" }, want: "head is not the hash",
+			spoil: func(ticket *v1alpha1.Ticket, _ *[]v1alpha1.TicketRecordSpec) { ticket.Status.HeadHash = "abc" }, want: "head is not the hash",
 		},
 		"a copy in two places differs": {
-			spoil: func(ticket *v1alpha1.Ticket, records *[]v1alpha1.TicketRecord) {
-				copied := append([]v1alpha1.HistoryEntry{}, (*records)[1].Spec.Entries...)
+			spoil: func(ticket *v1alpha1.Ticket, records *[]v1alpha1.TicketRecordSpec) {
+				copied := append([]v1alpha1.HistoryEntry{}, (*records)[1].Entries...)
 				copied[1].Actor = "somebody"
 				ticket.Status.History = append(copied, ticket.Status.History...)
 			}, want: "entry 4",
 		},
 		"a record says another hash": {
-			spoil: func(_ *v1alpha1.Ticket, records *[]v1alpha1.TicketRecord) { (*records)[1].Spec.PreviousHash = "abc" }, want: "begin or end",
+			spoil: func(_ *v1alpha1.Ticket, records *[]v1alpha1.TicketRecordSpec) { (*records)[1].PreviousHash = "abc" }, want: "begin or end",
 		},
 		"it was not opened": {
-			spoil: func(ticket *v1alpha1.Ticket, records *[]v1alpha1.TicketRecord) {
+			spoil: func(ticket *v1alpha1.Ticket, records *[]v1alpha1.TicketRecordSpec) {
 				ticket.Status, *records = v1alpha1.TicketStatus{}, nil
 			}, want: "not opened",
 		},

@@ -11,10 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/term"
-	appsv1 "k8s.io/api/apps/v1"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
@@ -22,8 +21,8 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
-	"ticketflow.dev/ticketflow/internal/graphs"
 )
 
 // session is one run of the plugin: who calls, from where, on which cluster.
@@ -41,8 +40,10 @@ type session struct {
 
 // cluster is a cluster that the plugin talks to.
 type cluster struct {
-	client    client.WithWatch
-	graphs    *graphs.Graphs
+	client client.Client
+	// served is the aggregated API, for what is created of a part of a ticket and
+	// answered as another kind.
+	served    rest.Interface
 	namespace string
 	// chosen says that the namespace was named, not taken from the context.
 	chosen bool
@@ -67,16 +68,21 @@ func (s *session) connect() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: newMapper()})
+	made, err := client.New(config, client.Options{Scheme: scheme, Mapper: newMapper()})
 	if err != nil {
 		return nil, fmt.Errorf("make the client: %w", err)
 	}
-	return &cluster{client: made, graphs: graphs.New(made), namespace: namespace, chosen: chosen}, nil
+	config.APIPath, config.GroupVersion, config.NegotiatedSerializer = "/apis", &restv1.GroupVersion, serializer.NewCodecFactory(scheme).WithoutConversion()
+	served, err := rest.RESTClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("make the client: %w", err)
+	}
+	return &cluster{client: made, served: served, namespace: namespace, chosen: chosen}, nil
 }
 
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, appsv1.AddToScheme, authenticationv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, restv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("make the scheme: %w", err)
 		}
@@ -88,12 +94,11 @@ func newScheme() (*runtime.Scheme, error) {
 // or three requests, and its user the right to ask what the cluster serves.
 func newMapper() meta.RESTMapper {
 	mapper := meta.NewDefaultRESTMapper(nil)
-	for _, kind := range []string{"Workflow", "Ticket", "TicketRecord"} {
-		mapper.Add(v1alpha1.SchemeGroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	for _, kind := range []string{"Workflow", "StoredTicket"} {
+		mapper.Add(restv1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}
+	mapper.Add(restv1.GroupVersion.WithKind("TicketID"), meta.RESTScopeRoot)
 	mapper.Add(v1alpha1.SchemeGroupVersion.WithKind("User"), meta.RESTScopeRoot)
-	mapper.Add(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"), meta.RESTScopeNamespace)
-	mapper.Add(authenticationv1.SchemeGroupVersion.WithKind("SelfSubjectReview"), meta.RESTScopeRoot)
 	return mapper
 }
 

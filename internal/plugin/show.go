@@ -5,8 +5,8 @@ package plugin
 
 import (
 	"cmp"
-	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -43,12 +44,9 @@ func showCommand(s *session) *cobra.Command {
 			return err
 		}
 		if printer != nil {
-			return s.print(printer, t)
+			return s.print(printer, t.Ticket)
 		}
-		p, err := cluster.portray(c.Context(), t)
-		if err != nil {
-			return err
-		}
+		p := cluster.portray(t)
 		p.now, p.zone = s.clock, s.zone
 		return s.write(p.text(s.paint()))
 	}
@@ -60,28 +58,14 @@ type portrait struct {
 	ticket  *v1alpha1.Ticket
 	where   string
 	history []v1alpha1.HistoryEntry
-	// graph is nil where it cannot be read; graphError says why.
-	graph      *engine.Graph
-	graphError error
-	who        self
-	now        clock.PassiveClock
-	zone       *time.Location
+	graph   *engine.Graph
+	viewer  *restv1.Viewer
+	now     clock.PassiveClock
+	zone    *time.Location
 }
 
-// portray gathers it. What cannot be read for want of a right is left out where
-// the rest still makes sense.
-func (c *cluster) portray(ctx context.Context, t *v1alpha1.Ticket) (*portrait, error) {
-	p := &portrait{ticket: t, where: c.where(t)}
-	records, err := c.records(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	p.history = history(records, t)
-	if t.Status.WorkflowRevision != "" {
-		p.graph, p.graphError = c.graphOf(ctx, t)
-	}
-	p.who, err = c.whoever(ctx)
-	return p, err
+func (c *cluster) portray(t *seen) *portrait {
+	return &portrait{ticket: t.Ticket, where: c.where(t), history: history(t.records, t.Ticket), graph: t.graph, viewer: t.viewer}
 }
 
 // text is the portrait in words.
@@ -155,18 +139,13 @@ func (p *portrait) name() string {
 }
 
 func (p *portrait) workflow() string {
-	if p.graph == nil {
-		return string(p.ticket.Spec.WorkflowRef.Name)
-	}
 	return named(p.graph.Name, p.graph.Spec.DisplayName)
 }
 
 // state is a state's name with what people read for it.
 func (p *portrait) state(name v1alpha1.Name) string {
-	if p.graph != nil {
-		if state, ok := p.graph.State(name); ok {
-			return named(string(name), state.DisplayName)
-		}
+	if state, ok := p.graph.State(name); ok {
+		return named(string(name), state.DisplayName)
 	}
 	return string(name)
 }
@@ -184,28 +163,22 @@ func (p *portrait) time(t metav1.Time) string { return t.In(p.zone).Format(time.
 
 // options are what the caller may do, as commands.
 func (p *portrait) options(out *text) {
-	switch {
-	case p.graphError != nil:
-		out.line("\nWhat you may do cannot be told: %v", p.graphError)
-		return
-	case p.graph == nil:
-		return
-	case p.who.name == "":
-		out.line("\nYou may only look: %v", p.who.noUser())
+	if err := mustBeUser(p.viewer); err != nil {
+		out.line("\nYou may only look: %v", err)
 		return
 	}
-	offered := engine.Options(p.graph, snapshot(p.ticket), string(p.who.name))
+	offered := engine.Options(p.graph, snapshot(p.ticket), string(p.viewer.User))
 	rows := mapped(offered, p.option)
 	for _, other := range others {
-		if p.who.might(p.graph, p.ticket, other.kind, p.now.Now()) {
+		if slices.Contains(p.viewer.May, other.kind) {
 			rows = append(rows, []string{p.call(other.command, other.arguments...), other.means})
 		}
 	}
 	if len(offered) == 0 {
-		out.line("\nNothing waits for you (%s) here.", p.who.name)
+		out.line("\nNothing waits for you (%s) here.", p.viewer.User)
 	}
 	if len(rows) > 0 {
-		out.title("You (%s) may:", p.who.name)
+		out.title("You (%s) may:", p.viewer.User)
 		out.grid("  ", rows)
 	}
 }

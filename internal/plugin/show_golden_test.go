@@ -4,7 +4,6 @@
 package plugin
 
 import (
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/yaml"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/engine/enginetest"
@@ -118,9 +118,10 @@ func (s *story) told(user v1alpha1.UserName, change ...func(*portrait)) string {
 	ticket.Namespace, ticket.Name, ticket.UID = s.snapshot.Namespace, s.snapshot.Name, "1"
 	p := &portrait{
 		ticket: ticket, history: ticket.Status.History, graph: s.graph,
-		who: self{person: person{kubernetes: string(user), name: user}},
-		now: testingclock.NewFakePassiveClock(s.clock.Now().Add(time.Minute)), zone: time.FixedZone("", 8*60*60),
+		viewer: &restv1.Viewer{Kubernetes: string(user), User: user},
+		now:    testingclock.NewFakePassiveClock(s.clock.Now().Add(time.Minute)), zone: time.FixedZone("", 8*60*60),
 	}
+	p.viewer.May = engine.Allowed(s.graph, s.snapshot, string(user), v1alpha1.RequestedBy{User: string(user)}, s.directory, p.now.Now())
 	for _, f := range change {
 		f(p)
 	}
@@ -152,10 +153,7 @@ func TestWhatShowTells(t *testing.T) {
 			return s.told("lilei")
 		},
 		"stranger": func(s *story) string {
-			return s.told("", func(p *portrait) { p.who.kubernetes = "oidc:nobody" })
-		},
-		"unreadable": func(s *story) string {
-			return s.told("lilei", func(p *portrait) { p.graph, p.graphError = nil, errors.New("revisions are forbidden") })
+			return s.told("", func(p *portrait) { p.viewer.Kubernetes = "oidc:nobody" })
 		},
 		"troubled": func(s *story) string {
 			s.snapshot.Status.LastRunFailed, s.snapshot.Status.ParentID = true, 3
@@ -168,12 +166,6 @@ func TestWhatShowTells(t *testing.T) {
 	for name, tell := range cases {
 		t.Run(name, func(t *testing.T) { golden(t, "show-"+name+".golden", tell(newStory(t))) })
 	}
-}
-
-func TestATicketThatWasNotOpenedIsShown(t *testing.T) {
-	s := newStory(t)
-	s.snapshot.Status = v1alpha1.TicketStatus{Conditions: []metav1.Condition{{Type: "Opened", Status: "False", Reason: "MissingFields", Message: "missing fields: price"}}}
-	golden(t, "show-not-opened.golden", s.told("lilei", func(p *portrait) { p.graph = nil }))
 }
 
 func TestDrawings(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -23,14 +22,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/client-go/rest"
+	restclient "k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/aggregated"
+	"ticketflow.dev/ticketflow/apiserver/auth"
+	"ticketflow.dev/ticketflow/apiserver/backend"
+	"ticketflow.dev/ticketflow/apiserver/rest"
 	"ticketflow.dev/ticketflow/config"
 	"ticketflow.dev/ticketflow/controllers/manager"
 	"ticketflow.dev/ticketflow/internal/fixtures"
@@ -44,6 +49,7 @@ var (
 	kubeconfig  string
 	scriptDir   string
 	running     *process
+	serving     *process
 )
 
 func TestPlugin(t *testing.T) {
@@ -51,34 +57,39 @@ func TestPlugin(t *testing.T) {
 	RunSpecs(t, "kubectl ticket")
 }
 
-// The suite runs a manager under its own name, with the shipped admission policy
-// and roles, so that the plugin asks for nothing that people may not.
+// The suite runs manager and aggregated API under their own names, with the
+// shipped admission policy and roles, so that the plugin asks for nothing that
+// people may not.
 var _ = BeforeSuite(func(ctx SpecContext) {
 	ctrl.SetLogger(klog.NewKlogr())
 	SetDefaultEventuallyTimeout(testenv.Timeout)
 	SetDefaultEventuallyPollingInterval(testenv.Interval)
 	var err error
-	environment, err = testenv.Start()
+	folder := GinkgoT().TempDir()
+	aggregation, err := testenv.NewAggregation(folder, fixtures.SystemNamespace)
+	Expect(err).NotTo(HaveOccurred())
+	environment, err = testenv.Start(aggregation.Configure)
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(environment.Config, client.Options{Scheme: testenv.Scheme()})
 	Expect(err).NotTo(HaveOccurred())
-	admin, err := environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+	kubeconfig, err = aggregation.Kubeconfig(environment)
 	Expect(err).NotTo(HaveOccurred())
-	written, err := admin.KubeConfig()
-	Expect(err).NotTo(HaveOccurred())
-	folder := GinkgoT().TempDir()
-	kubeconfig, scriptDir = filepath.Join(folder, "kubeconfig"), filepath.Join(folder, "scripts")
-	Expect(os.WriteFile(kubeconfig, written, 0o600)).To(Succeed())
+	scriptDir = filepath.Join(folder, "scripts")
 	create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fixtures.SystemNamespace}})
 	load(ctx, "policy/policy.yaml", "policy/kept.yaml", "rbac/roles.yaml")
 	create(ctx, fixtures.People()...)
 	create(ctx, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "meimei"}, Spec: v1alpha1.UserSpec{Identities: []string{"oidc:meimei"}}})
 	bind(ctx, "", "ticketflow-people", "oidc:meimei")
 	running = startManager()
+	serving = serve(aggregation)
+	Expect(aggregation.Register(ctx, environment)).To(Succeed())
+	lilei := desk{user: "lilei", namespace: newNamespace(ctx)}
+	Eventually(func() int { return lilei.run(ctx, GinkgoWriter, GinkgoWriter, "list") }).Should(Equal(plugin.ExitOK))
 })
 
 var _ = AfterSuite(func() {
 	running.stop()
+	serving.stop()
 	Expect(environment.Stop()).To(Succeed())
 })
 
@@ -125,19 +136,48 @@ func bind(ctx context.Context, namespace, role string, names ...string) {
 	create(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{GenerateName: role, Namespace: namespace}, RoleRef: reference, Subjects: subjects})
 }
 
-// process is a manager that runs in this one.
+// process is a program of ours that runs in this one.
 type process struct {
 	cancel context.CancelFunc
 	ended  chan error
 }
 
-// managerConfig is of the manager's own user, whom the policy knows.
-func managerConfig() *rest.Config {
-	out := rest.CopyConfig(environment.Config)
-	out.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:" + fixtures.SystemNamespace + ":ticketflow-manager", Groups: []string{"system:masters"},
+// configOf is of a program's own user, whom the policy knows.
+func configOf(program string) *restclient.Config {
+	out := restclient.CopyConfig(environment.Config)
+	out.Impersonate = restclient.ImpersonationConfig{
+		UserName: "system:serviceaccount:" + fixtures.SystemNamespace + ":" + program, Groups: []string{"system:masters"},
 	}
 	return out
+}
+
+func managerConfig() *restclient.Config { return configOf("ticketflow-manager") }
+
+// actionTimeout is how long the server waits for an outcome: the plugin asks
+// again after it.
+const actionTimeout = time.Second
+
+// serve serves the aggregated API.
+func serve(aggregation *testenv.Aggregation) *process {
+	GinkgoHelper()
+	ctx, cancel := context.WithCancel(context.Background())
+	config := configOf("ticketflow-apiserver")
+	b, err := backend.New(backend.Options{Config: config, Scheme: testenv.Scheme(), Clock: clock.RealClock{}, ActionTimeout: actionTimeout})
+	Expect(err).NotTo(HaveOccurred())
+	signature := auth.NewSignature(b.Directory(), k8s, fixtures.SystemNamespace, clock.RealClock{})
+	api := rest.New(b, signature, rest.Options{Location: time.UTC, Log: klog.Background(), MaxInFlight: 10})
+	certificate, err := dynamiccertificates.NewStaticCertKeyContent("test", aggregation.Serving.Certificate, aggregation.Serving.Key)
+	Expect(err).NotTo(HaveOccurred())
+	p := &process{cancel: cancel, ended: make(chan error, 2)}
+	go func() { p.ended <- b.Start(ctx) }()
+	Eventually(b.Synced()).Should(BeClosed())
+	go func() {
+		p.ended <- aggregated.Run(ctx, aggregated.Options{
+			BindAddress: "127.0.0.1", Port: aggregation.Port, Kubeconfig: kubeconfig, Config: config, Backend: b,
+			Renderer: api.Renderer(), Certificate: certificate, Log: klog.Background(),
+		})
+	}()
+	return p
 }
 
 func startManager() *process {
@@ -166,7 +206,9 @@ func stopManager() {
 
 func (p *process) stop() {
 	p.cancel()
-	Expect(<-p.ended).To(Succeed())
+	for range cap(p.ended) {
+		Expect(<-p.ended).To(Succeed())
+	}
 }
 
 func create(ctx context.Context, objects ...client.Object) {
@@ -180,7 +222,7 @@ func newNamespace(ctx context.Context) string {
 	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "it-"}}
 	create(ctx, ns)
-	bind(ctx, ns.Name, "ticketflow-handler", "lilei", "zhangsan", "guiji", "wangwu", "oidc:meimei", "stranger")
+	bind(ctx, ns.Name, "ticketflow-requester", "lilei", "zhangsan", "guiji", "wangwu", "oidc:meimei", "stranger")
 	return ns.Name
 }
 
@@ -292,6 +334,7 @@ func newOffice(ctx context.Context, change ...func(*v1alpha1.Workflow)) office {
 		g.Expect(w.Status.Revision).NotTo(BeEmpty(), "%v", w.Status.Conditions)
 	}).Should(Succeed())
 	at := func(user string) desk { return desk{user: user, namespace: ns} }
+	Eventually(func() int { return at("lilei").run(ctx, GinkgoWriter, GinkgoWriter, "graph", w.Name) }).Should(Equal(plugin.ExitOK))
 	return office{ns, at("lilei"), at("zhangsan"), at("guiji"), at("wangwu"), at("oidc:meimei"), at("stranger")}
 }
 

@@ -21,13 +21,6 @@ import (
 // values are the ticket's fields that have a value or that the form of its
 // state takes, by their order.
 func (p *portrait) values() [][]string {
-	if p.graph == nil {
-		var rows [][]string
-		for _, name := range slices.Sorted(maps.Keys(p.ticket.Status.Fields)) {
-			rows = append(rows, []string{name, plain(p.ticket.Status.Fields[name])})
-		}
-		return rows
-	}
 	fields := slices.Clone(p.graph.Fields())
 	slices.SortStableFunc(fields, func(a, b *engine.Field) int { return cmp.Compare(a.Order, b.Order) })
 	var rows [][]string
@@ -154,11 +147,9 @@ func (p *portrait) story(entry *v1alpha1.HistoryEntry) string {
 }
 
 func (p *portrait) transition(entry *v1alpha1.HistoryEntry) string {
-	if p.graph != nil {
-		if state, ok := p.graph.State(entry.State); ok {
-			if t, found := state.Transition(entry.Transition); found {
-				return named(string(t.Name), t.DisplayName)
-			}
+	if state, ok := p.graph.State(entry.State); ok {
+		if t, found := state.Transition(entry.Transition); found {
+			return named(string(t.Name), t.DisplayName)
 		}
 	}
 	return string(entry.Transition)

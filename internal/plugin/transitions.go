@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -19,7 +20,7 @@ func approveCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "approve", short: "Take the one transition that accepts",
 		example: "  kubectl ticket approve 17 --comment 'fine with me'",
-		done:    "Approved", moves: true, action: byOutcome(v1alpha1.OutcomeAccept, "accepts"),
+		done:    "Approved", verb: "handle", moves: true, action: byOutcome(v1alpha1.OutcomeAccept, "accepts"),
 	})
 }
 
@@ -27,7 +28,7 @@ func rejectCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "reject", short: "Take the one transition that refuses",
 		example: "  kubectl ticket reject 17 --comment 'which network?'",
-		done:    "Rejected", moves: true, action: byOutcome(v1alpha1.OutcomeRefuse, "refuses"),
+		done:    "Rejected", verb: "handle", moves: true, action: byOutcome(v1alpha1.OutcomeRefuse, "refuses"),
 	})
 }
 
@@ -35,8 +36,8 @@ func doCommand(s *session) *cobra.Command {
 	return s.deedCommand(deed{
 		use: "do", arguments: []string{"TRANSITION"}, short: "Take a transition by its name",
 		example: "  kubectl ticket do 17 done --field region=2 --comment prepared",
-		done:    "Done", moves: true, complete: completeTransitions,
-		action: func(ctx context.Context, a *actor, arguments []string) (v1alpha1.TicketAction, error) {
+		done:    "Done", verb: "handle", moves: true, complete: completeTransitions,
+		action: func(ctx context.Context, a *actor, arguments []string) (*restv1.Action, error) {
 			return a.transition(ctx, func(state *engine.State, offered []*engine.Transition) (*engine.Transition, error) {
 				for _, t := range offered {
 					if string(t.Name) == arguments[0] || t.DisplayName == arguments[0] {
@@ -50,8 +51,8 @@ func doCommand(s *session) *cobra.Command {
 }
 
 // byOutcome takes the one transition that has an outcome.
-func byOutcome(outcome v1alpha1.Outcome, does string) func(context.Context, *actor, []string) (v1alpha1.TicketAction, error) {
-	return func(ctx context.Context, a *actor, _ []string) (v1alpha1.TicketAction, error) {
+func byOutcome(outcome v1alpha1.Outcome, does string) func(context.Context, *actor, []string) (*restv1.Action, error) {
+	return func(ctx context.Context, a *actor, _ []string) (*restv1.Action, error) {
 		return a.transition(ctx, func(state *engine.State, offered []*engine.Transition) (*engine.Transition, error) {
 			// A timer is not what is meant, though people may take it too.
 			fitting := slices.DeleteFunc(slices.Clone(offered), func(t *engine.Transition) bool { return t.Outcome != outcome || t.Delay() > 0 })
@@ -72,37 +73,33 @@ func byOutcome(outcome v1alpha1.Outcome, does string) func(context.Context, *act
 }
 
 // transition asks for the transition that is chosen of those that lead on from
-// the ticket's state. Whether this person may is the reconciler's to say.
-func (a *actor) transition(ctx context.Context, choose func(*engine.State, []*engine.Transition) (*engine.Transition, error)) (v1alpha1.TicketAction, error) {
-	none := v1alpha1.TicketAction{}
-	graph, err := a.cluster.graphOf(ctx, a.ticket)
-	if err != nil {
-		return none, err
-	}
+// the ticket's state. Whether this person may is the server's to say.
+func (a *actor) transition(ctx context.Context, choose func(*engine.State, []*engine.Transition) (*engine.Transition, error)) (*restv1.Action, error) {
+	graph := a.ticket.graph
 	state, ok := graph.State(a.ticket.Status.State)
 	if !ok {
-		return none, fmt.Errorf("the revision %s has no state %q", a.ticket.Status.WorkflowRevision, a.ticket.Status.State)
+		return nil, fmt.Errorf("the revision %s has no state %q", a.ticket.Status.WorkflowRevision, a.ticket.Status.State)
 	}
 	chosen, err := choose(state, state.Transitions)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	values, err := a.formValues(a.command, graph, state, a.fields)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	if err := a.fillRequired(ctx, graph, state, chosen, &values); err != nil {
-		return none, err
+		return nil, err
 	}
 	if chosen.Confirm != "" && !a.yes && !a.noInput && a.isTerminal() {
 		if err := a.confirm(ctx, chosen.Confirm); err != nil {
-			return none, err
+			return nil, err
 		}
 	}
 	// fromState: what was chosen is the transition of this state, whatever
 	// happens meanwhile.
-	return v1alpha1.TicketAction{
-		Type: v1alpha1.ActionTransition, Transition: chosen.Name, FromState: state.Name,
+	return &restv1.Action{
+		Transition: chosen.Name, FromState: state.Name,
 		Fields: values.set, Clear: values.clear,
 	}, nil
 }
@@ -114,7 +111,7 @@ func (a *actor) fillRequired(ctx context.Context, graph *engine.Graph, state *en
 	if chosen.FieldCheck != v1alpha1.FieldCheckRequire {
 		return nil
 	}
-	asks := a.isTerminal() && !a.noInput && engine.IsParticipant(snapshot(a.ticket), string(a.who.name))
+	asks := a.isTerminal() && !a.noInput && engine.IsParticipant(snapshot(a.ticket.Ticket), string(a.ticket.viewer.User))
 	for _, name := range fillable(state) {
 		field := v1alpha1.FormFieldName(name)
 		_, set := given.set[name]

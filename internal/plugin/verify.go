@@ -4,12 +4,10 @@
 package plugin
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/engine"
@@ -34,42 +32,19 @@ func verifyCommand(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			t, records, err := cluster.whole(c.Context(), t)
-			if err != nil {
-				return err
-			}
-			if err := verify(t, records); err != nil {
+			if err := verify(t.Ticket, t.records); err != nil {
 				return advise(fmt.Errorf("the history of %s/%s is not whole: %w", t.Namespace, t.Name, err),
 					"Compare it with a backup, and ask who may write tickets/status or ticketrecords.")
 			}
 			s.say("%s/%s: all %d entries are whole, %d of them in %d records; the newest hash is %s.", t.Namespace, t.Name,
-				t.Status.HistoryCount, max(t.Status.HistoryCount-int64(len(t.Status.History)), 0), len(records), t.Status.HeadHash)
+				t.Status.HistoryCount, max(t.Status.HistoryCount-int64(len(t.Status.History)), 0), len(t.records), t.Status.HeadHash)
 			return nil
 		},
 	}
 }
 
-// whole reads ticket and records as they were at one time: entries move from
-// one to the other.
-func (c *cluster) whole(ctx context.Context, t *v1alpha1.Ticket) (*v1alpha1.Ticket, []v1alpha1.TicketRecord, error) {
-	for {
-		records, err := c.records(ctx, t)
-		if err != nil {
-			return nil, nil, err
-		}
-		again := &v1alpha1.Ticket{}
-		if err := c.client.Get(ctx, client.ObjectKeyFromObject(t), again); err != nil {
-			return nil, nil, fmt.Errorf("read ticket %s/%s: %w", t.Namespace, t.Name, err)
-		}
-		if again.Status.HistoryCount == t.Status.HistoryCount {
-			return again, records, nil
-		}
-		t = again
-	}
-}
-
 // verify checks the chain from the first entry to the status's head.
-func verify(t *v1alpha1.Ticket, records []v1alpha1.TicketRecord) error {
+func verify(t *v1alpha1.Ticket, records []v1alpha1.TicketRecordSpec) error {
 	entries := history(records, t)
 	if len(entries) == 0 {
 		if t.Status.HistoryCount != 0 || t.Status.HeadHash != "" {
@@ -87,12 +62,12 @@ func verify(t *v1alpha1.Ticket, records []v1alpha1.TicketRecord) error {
 		return err
 	}
 	for i := range records {
-		spec := &records[i].Spec
+		spec := &records[i]
 		if err := twice(entries, spec.Entries); err != nil {
 			return err
 		}
 		if last := spec.Entries[len(spec.Entries)-1]; spec.LastHash != last.Hash || spec.PreviousHash != hashBefore(entries, spec.FirstSeq) {
-			return fmt.Errorf("record %s does not begin or end with the hashes that it says", records[i].Name)
+			return fmt.Errorf("the record that begins with entry %d does not begin or end with the hashes that it says", spec.FirstSeq)
 		}
 	}
 	last := entries[len(entries)-1]

@@ -53,7 +53,7 @@ func (d *decoder) length() int { return int(d.number()) } //nolint:gosec // that
 
 func (e *encoder) text(s string) {
 	if at, known := e.texts[s]; known {
-		e.number(at<<2 | again)
+		e.number(at<<2 + again)
 		return
 	}
 	e.texts[s] = uint64(len(e.texts))
