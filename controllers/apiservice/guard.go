@@ -87,18 +87,27 @@ func (g *Guard) Sync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the APIService: %w", err)
 	}
+	waiting, err := g.hampered(ctx, service)
+	if err != nil {
+		return err
+	}
+	if waiting == "" {
+		return g.note(ctx, "") // it is there: nothing is to be put back
+	}
+	return g.take(ctx, service, waiting)
+}
+
+// hampered names a namespace whose deletion waits for an API server of which
+// there is none; empty if there is no such namespace.
+func (g *Guard) hampered(ctx context.Context, service *apiregistrationv1.APIService) (string, error) {
 	if !g.isDown(service) {
-		return g.note(ctx, "")
+		return "", nil
 	}
 	up, known, err := g.serves(ctx, service.Spec.Service)
 	if up || !known || err != nil {
-		return err
+		return "", err
 	}
-	waiting, err := g.waiting(ctx)
-	if waiting == "" || err != nil {
-		return err
-	}
-	return g.take(ctx, service, waiting)
+	return g.waiting(ctx)
 }
 
 // isDown says whether kube-apiserver has not reached our API server for a while.
