@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,6 +18,7 @@ import (
 
 	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
 )
 
@@ -93,11 +93,8 @@ func openWorkflow(w *v1alpha1.Workflow) *restv1.Workflow {
 	if w.Spec.Suspend {
 		out.Trouble = "it is suspended"
 	}
-	if w.Status.Revision == "" {
-		out.Trouble = "it has not been judged yet"
-		if ready := apimeta.FindStatusCondition(w.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
-			out.Trouble = ready.Message
-		}
+	if why := backend.NotReady(w); why != "" {
+		out.Trouble = why
 	}
 	return out
 }

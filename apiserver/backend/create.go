@@ -57,13 +57,8 @@ func objectName(workflow, suffix string) string {
 
 // refuseEarly says what the reconciler would say, before anything is written.
 func (b *Backend) refuseEarly(ctx context.Context, w *v1alpha1.Workflow, t *v1alpha1.Ticket) *Failure {
-	ready := meta.FindStatusCondition(w.Status.Conditions, v1alpha1.ConditionReady)
-	if w.Status.Revision == "" {
-		message := "it has not been judged yet"
-		if ready != nil {
-			message = ready.Message
-		}
-		return Failf(engine.ReasonWorkflowNotReady, "the workflow %q opens no tickets: %s", w.Name, message)
+	if why := NotReady(w); why != "" {
+		return Failf(engine.ReasonWorkflowNotReady, "the workflow %q opens no tickets: %s", w.Name, why)
 	}
 	if w.Spec.Suspend {
 		return Failf(engine.ReasonWorkflowNotReady, "the workflow %q is suspended: it opens no new tickets", w.Name)
@@ -74,6 +69,17 @@ func (b *Backend) refuseEarly(ctx context.Context, w *v1alpha1.Workflow, t *v1al
 	}
 	_, refusal := engine.Open(graph, Snapshot(t), engine.Identities{ID: 1, SerialNumber: "-", Revision: w.Status.Revision}, b.directory, b.clock.Now())
 	return refusal
+}
+
+// NotReady says why a workflow has no revision that serves; empty if it has one.
+func NotReady(w *v1alpha1.Workflow) string {
+	if w.Status.Revision != "" {
+		return ""
+	}
+	if ready := meta.FindStatusCondition(w.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		return ready.Message
+	}
+	return "it has not been judged yet"
 }
 
 func (b *Backend) create(ctx context.Context, t *v1alpha1.Ticket) (*v1alpha1.Ticket, error) {

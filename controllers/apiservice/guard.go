@@ -26,6 +26,8 @@ import (
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset/typed/apiregistration/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
+
+	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
 )
 
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1.rest.ticketflow.dev,verbs=get;create;patch;delete
@@ -35,8 +37,7 @@ import (
 
 const (
 	// Name of the APIService.
-	Name  = "v1.rest.ticketflow.dev"
-	group = "rest.ticketflow.dev"
+	Name = restv1.APIServiceName
 	// NoteName is the ConfigMap that keeps a registration that was taken away.
 	NoteName = "ticketflow-apiservice"
 	noteKey  = "taken"
@@ -152,7 +153,7 @@ func (g *Guard) waiting(ctx context.Context) (string, error) {
 			continue
 		}
 		for _, c := range all.Items[i].Status.Conditions {
-			if c.Type == corev1.NamespaceDeletionDiscoveryFailure && c.Status == corev1.ConditionTrue && strings.Contains(c.Message, group) {
+			if c.Type == corev1.NamespaceDeletionDiscoveryFailure && c.Status == corev1.ConditionTrue && strings.Contains(c.Message, restv1.GroupVersion.Group) {
 				return all.Items[i].Name, nil
 			}
 		}
