@@ -59,13 +59,15 @@ func countOf(counts []v1alpha1.ChildrenCount, state v1alpha1.Name) *v1alpha1.Chi
 // one whose opening was refused does not count, and neither does one that hangs
 // on no state.
 func Standing(child *v1alpha1.Ticket) (counted, ended bool) {
-	if child.Spec.Parent == nil || child.Spec.Parent.State == "" || refused(&child.Status) {
+	if child.Spec.Parent == nil || child.Spec.Parent.State == "" || NeverOpened(&child.Status) {
 		return false, false
 	}
 	return true, child.Status.ID != 0 && HasEnded(&child.Status)
 }
 
-func refused(status *v1alpha1.TicketStatus) bool {
+// NeverOpened says that a ticket's opening was refused, for good. One that nobody
+// has decided on yet may still be opened.
+func NeverOpened(status *v1alpha1.TicketStatus) bool {
 	return status.ID == 0 && meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionOpened)
 }
 

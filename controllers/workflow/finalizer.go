@@ -67,11 +67,13 @@ func (r *Reconciler) inUse(ctx context.Context, w *v1alpha1.Workflow) (bool, err
 	return false, nil
 }
 
-// unfinished says whether a ticket was opened and has not ended. One whose
-// revision is gone counts: somebody has to look after it.
+// unfinished says whether a ticket needs its workflow still. One counts whose
+// opening is not decided yet, or that the cache does not show as opened yet: it
+// may be under way by now, and is refused soon if it is not. One that has lost its
+// status or whose revision is gone counts, too: somebody has to look after it.
 func (r *Reconciler) unfinished(ctx context.Context, t *v1alpha1.Ticket) (bool, error) {
 	if t.Status.ID == 0 {
-		return false, nil
+		return !engine.NeverOpened(&t.Status), nil
 	}
 	graph, err := r.Graphs.Revision(ctx, t.Namespace, t.Status.WorkflowRevision)
 	if client.IgnoreNotFound(err) != nil {

@@ -12,6 +12,8 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -20,6 +22,7 @@ import (
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/controllers/workflow"
+	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/fixtures"
 	"ticketflow.dev/ticketflow/internal/graphs"
@@ -120,5 +123,39 @@ var _ = Describe("revisions", func() {
 		Expect(present.Data.Raw).To(MatchJSON(genuine.Data.Raw))
 		Expect(present.Labels).To(Equal(genuine.Labels))
 		Expect(metav1.IsControlledBy(&present, w)).To(BeTrue())
+	})
+})
+
+var _ = Describe("a workflow that is to be deleted", func() {
+	It("waits for a ticket until it is decided whether that is opened", func(ctx SpecContext) {
+		w, t := fixtures.Workflow("default"), fixtures.Ticket("default", "undecided-1")
+		w.Name, t.Spec.WorkflowRef.Name = "leaving", "leaving"
+		Expect(k8s.Create(ctx, w)).To(Succeed())
+		_, err := reconciler.Reconcile(ctx, w.DeepCopy())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(k8s.Create(ctx, t)).To(Succeed())
+		Expect(k8s.Delete(ctx, w)).To(Succeed())
+		shown := func(g Gomega) {
+			g.Expect(cached.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
+			g.Expect(cached.Get(ctx, client.ObjectKeyFromObject(w), w)).To(Succeed())
+			g.Expect(w.DeletionTimestamp).NotTo(BeNil())
+		}
+		Eventually(shown).Should(Succeed())
+
+		_, err = reconciler.Reconcile(ctx, w.DeepCopy())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(w), w)).To(Succeed(), "the ticket may be opened by now")
+
+		meta.SetStatusCondition(&t.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionOpened, Status: metav1.ConditionFalse, Reason: string(engine.ReasonWorkflowNotReady),
+		})
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		Eventually(func(g Gomega) {
+			shown(g)
+			g.Expect(t.Status.Conditions).NotTo(BeEmpty())
+		}).Should(Succeed())
+		_, err = reconciler.Reconcile(ctx, w.DeepCopy())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(w), w))).To(BeTrue(), "nothing is on it any more")
 	})
 })
