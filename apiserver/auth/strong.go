@@ -26,6 +26,9 @@ const (
 	HeaderMethod = "signature-method"
 	// HeaderNonce is different for every request of an application.
 	HeaderNonce = "nonce"
+	// HeaderIdempotencyKey makes a writing request's repetition harmless. Where it
+	// is sent it is signed: another key would make another request of a repeated one.
+	HeaderIdempotencyKey = "Idempotency-Key"
 	// MethodHMAC covers all of the request, and each request is taken once.
 	MethodHMAC = "HMAC-SHA256"
 
@@ -38,10 +41,15 @@ const (
 )
 
 // StringToSign is what the stronger signature covers: each part on a line of
-// its own. Path and query are as they stand in the request line.
-func StringToSign(method, path, query string, body []byte, appName, username, timestamp, nonce string) string {
+// its own. Path and query are as they stand in the request line; the idempotency
+// key has a line only where one is sent.
+func StringToSign(method, path, query string, body []byte, appName, username, timestamp, nonce, idempotencyKey string) string {
 	sum := sha256.Sum256(body)
-	return strings.Join([]string{method, path, query, hex.EncodeToString(sum[:]), appName, username, timestamp, nonce}, "\n")
+	lines := []string{method, path, query, hex.EncodeToString(sum[:]), appName, username, timestamp, nonce}
+	if idempotencyKey != "" {
+		lines = append(lines, idempotencyKey)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Sign is the stronger signature, as hex.
@@ -64,7 +72,7 @@ func (s *Signature) checkStrong(r *http.Request, caller *backend.Caller, token s
 		return failure
 	}
 	wanted := Sign(token, StringToSign(r.Method, r.URL.EscapedPath(), r.URL.RawQuery, body,
-		caller.AppName, r.Header.Get("username"), r.Header.Get("timestamp"), nonce))
+		caller.AppName, r.Header.Get("username"), r.Header.Get("timestamp"), nonce, r.Header.Get(HeaderIdempotencyKey)))
 	if !hmac.Equal([]byte(wanted), []byte(r.Header.Get("signature"))) {
 		return backend.Failf(backend.ReasonBadSignature, "signature: it is not the %s of this request and the token of %q", MethodHMAC, caller.AppName)
 	}

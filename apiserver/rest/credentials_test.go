@@ -26,15 +26,24 @@ import (
 // not covered by it.
 func strongly(method, path, body, user, nonce string, change func(*http.Request)) answer {
 	GinkgoHelper()
+	return stronglyOnce(method, path, body, user, nonce, "", change)
+}
+
+// stronglyOnce is strongly with an Idempotency-Key, which is signed with the rest.
+func stronglyOnce(method, path, body, user, nonce, key string, change func(*http.Request)) answer {
+	GinkgoHelper()
 	request, err := http.NewRequest(method, server.URL+"/api/v1.0/"+path, bytes.NewBufferString(body))
 	Expect(err).NotTo(HaveOccurred())
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
-	text := auth.StringToSign(method, request.URL.EscapedPath(), request.URL.RawQuery, []byte(body), "strong", user, timestamp, nonce)
+	text := auth.StringToSign(method, request.URL.EscapedPath(), request.URL.RawQuery, []byte(body), "strong", user, timestamp, nonce, key)
 	for name, value := range map[string]string{
 		"appname": "strong", "username": user, "timestamp": timestamp, auth.HeaderNonce: nonce,
 		auth.HeaderMethod: auth.MethodHMAC, "signature": auth.Sign("sample-token-do-not-keep", text),
 	} {
 		request.Header.Set(name, value)
+	}
+	if key != "" {
+		request.Header.Set(auth.HeaderIdempotencyKey, key)
 	}
 	if change != nil {
 		change(request)
@@ -55,6 +64,14 @@ var _ = Describe("The stronger signature", func() {
 		as("lilei").through("strong").get("workflows").refused("BadSignature", "stronger")
 	})
 
+	It("covers the key that makes a repetition harmless, where one is sent", func() {
+		first := stronglyOnce("POST", "tickets", create, "lilei", "0123456789abcdef-3", "opened-once", nil).ok()
+		Expect(stronglyOnce("POST", "tickets", create, "lilei", "0123456789abcdef-4", "opened-once", nil).ok()).To(Equal(first))
+		stronglyOnce("POST", "tickets", create, "lilei", "0123456789abcdef-5", "opened-once", func(r *http.Request) {
+			r.Header.Del(auth.HeaderIdempotencyKey)
+		}).refused("BadSignature", "")
+	})
+
 	DescribeTable("covers all of the request", func(reason string, change func(*http.Request)) {
 		nonce := "covers-" + strconv.FormatInt(time.Now().UnixNano(), 10)
 		strongly("POST", "tickets", create, "lilei", nonce, change).refused(reason, "")
@@ -68,13 +85,14 @@ var _ = Describe("The stronger signature", func() {
 		Entry("its body", "BadSignature", func(r *http.Request) {
 			r.Body = io.NopCloser(strings.NewReader(strings.Replace(create, "2}", "3}", 1)))
 		}),
+		Entry("a key for its repetition, which would make another request of it", "BadSignature", func(r *http.Request) { r.Header.Set(auth.HeaderIdempotencyKey, "another") }),
 		Entry("not without a nonce", "MissingCredentials", func(r *http.Request) { r.Header.Del(auth.HeaderNonce) }),
 		Entry("not with a short nonce", "BadParameter", func(r *http.Request) { r.Header.Set(auth.HeaderNonce, "short") }),
 		Entry("not by another method", "BadSignature", func(r *http.Request) { r.Header.Set(auth.HeaderMethod, "ROT13") }),
 	)
 
 	It("is as the worked example of docs/signatures.md has it", func() {
-		text := auth.StringToSign("POST", "/api/v1.0/tickets/17/comments", "", []byte(`{"suggestion": "ok"}`), "ops", "lilei", "1523353173", "7f9c2ba4e88f827d")
+		text := auth.StringToSign("POST", "/api/v1.0/tickets/17/comments", "", []byte(`{"suggestion": "ok"}`), "ops", "lilei", "1523353173", "7f9c2ba4e88f827d", "")
 		Expect(text).To(Equal("POST\n/api/v1.0/tickets/17/comments\n\n" +
 			"4aaa0833f3cbcba16e37d1b580406fbea22abc81072e1df33e9fc062200ec15f\nops\nlilei\n1523353173\n7f9c2ba4e88f827d"))
 		Expect(auth.Sign("sample-token-do-not-keep", text)).To(Equal("cac1dc448496bd00aa1134bfc1e03a21d27ec2df468200c6861eef3da43501e6"))
