@@ -91,7 +91,7 @@ func New(o Options) (*Backend, error) {
 	}
 	return &Backend{
 		cache: objects, client: writer,
-		directory: directory.New(objects), graphs: graphs.New(objects), index: index.New(),
+		directory: directory.New(objects).Remembering(), graphs: graphs.New(objects), index: index.New(),
 		clock: o.Clock, timeout: o.ActionTimeout, done: make(chan struct{}),
 		waiters: waiters{byName: map[types.NamespacedName]map[*waiter]struct{}{}},
 		turns:   turns{byName: map[types.NamespacedName]*turn{}},
@@ -114,11 +114,16 @@ func (b *Backend) Start(ctx context.Context) error {
 		return fmt.Errorf("index records: %w", err)
 	}
 	for _, object := range []client.Object{
-		&v1alpha1.Workflow{}, &v1alpha1.TicketRecord{}, &v1alpha1.Script{}, &v1alpha1.Notifier{}, &v1alpha1.User{}, &v1alpha1.Department{},
-		&v1alpha1.UserRole{}, &v1alpha1.Application{}, &appsv1.ControllerRevision{},
+		&v1alpha1.Workflow{}, &v1alpha1.TicketRecord{}, &v1alpha1.Script{}, &v1alpha1.Notifier{}, &v1alpha1.Department{},
+		&v1alpha1.UserRole{}, &appsv1.ControllerRevision{},
 	} {
 		if _, err := b.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch: %w", err)
+		}
+	}
+	for _, remembered := range []client.Object{&v1alpha1.User{}, &v1alpha1.Application{}} {
+		if err := b.forgetWith(ctx, remembered); err != nil {
+			return err
 		}
 	}
 	tickets, err := b.cache.GetInformer(ctx, &v1alpha1.Ticket{}, cache.BlockUntilSynced(false))
@@ -139,6 +144,24 @@ func (b *Backend) Start(ctx context.Context) error {
 		}
 	}()
 	return b.cache.Start(ctx)
+}
+
+// forgetWith has the directory forget what it knows of objects of a type
+// whenever one of them changes.
+func (b *Backend) forgetWith(ctx context.Context, object client.Object) error {
+	informer, err := b.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { b.directory.Forget() },
+		UpdateFunc: func(any, any) { b.directory.Forget() },
+		DeleteFunc: func(any) { b.directory.Forget() },
+	})
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	return nil
 }
 
 // Ready says whether the cache and the index have been filled.

@@ -30,7 +30,8 @@ type Index struct {
 	byID     map[v1alpha1.WireID]*entry
 	postings map[string]*roaring.Bitmap
 	serials  []*entry // by serial number
-	stale    bool     // ordinals must be given anew before the next query
+	titles   titles
+	stale    bool // ordinals must be given anew before the next query
 }
 
 type entry struct {
@@ -135,7 +136,11 @@ func (x *Index) replace(present *entry, ticket *v1alpha1.Ticket) {
 			x.post(term, present.ordinal)
 		}
 	}
-	present.ticket, present.terms, present.title = ticket, next, strings.ToLower(ticket.Status.Title)
+	title := strings.ToLower(ticket.Status.Title)
+	if !x.stale && title != present.title {
+		x.titles.changedOne(present.ordinal)
+	}
+	present.ticket, present.terms, present.title = ticket, next, title
 }
 
 func (x *Index) insert(added *entry) {
@@ -172,6 +177,7 @@ func (x *Index) remove(present *entry) {
 		// Its ordinal stays a gap: nothing is posted under it any more.
 		x.unpostAll(present)
 		x.entries[at] = &entry{ticket: present.ticket, ordinal: present.ordinal}
+		x.titles.changedOne(present.ordinal)
 		return
 	}
 	for _, later := range x.entries[at:] {
@@ -189,6 +195,7 @@ func (x *Index) number(from int) {
 			x.post(term, x.entries[at].ordinal)
 		}
 	}
+	x.titles.changed(from, len(x.entries))
 }
 
 // freshen gives ordinals anew after tickets have arrived far out of order, as
@@ -200,6 +207,9 @@ func (x *Index) freshen() {
 	slices.SortFunc(x.serials, bySerial)
 	x.postings = map[string]*roaring.Bitmap{}
 	x.number(0)
+	for _, posting := range x.postings {
+		posting.RunOptimize() // many are about tickets that were opened one after the other
+	}
 	x.stale = false
 }
 

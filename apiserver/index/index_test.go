@@ -53,6 +53,10 @@ func naive(all map[int]*v1alpha1.Ticket, q index.Query) []v1alpha1.WireID {
 		}
 		ok = ok && (q.Ended == nil || *q.Ended == ended)
 		ok = ok && (q.Workflows == nil || slices.Contains(q.Workflows, "it/"+string(t.Spec.WorkflowRef.Name)))
+		if v := q.Visible; v != nil {
+			related := string(t.Spec.Creator) == v.User || string(t.Status.Related[1].User) == v.User
+			ok = ok && (related || slices.Contains(v.Workflows, "it/"+string(t.Spec.WorkflowRef.Name)))
+		}
 		ok = ok && (q.States == nil || slices.Contains(q.States, t.Status.StateID))
 		ok = ok && (q.Tickets == nil || slices.Contains(q.Tickets, t.Status.ID))
 		ok = ok && strings.Contains(strings.ToLower(t.Status.Title), strings.ToLower(q.Title)) && strings.HasPrefix(t.Status.SerialNumber, q.SerialPrefix)
@@ -89,7 +93,7 @@ func TestAnswersAsANaiveScanWould(t *testing.T) {
 				rapid.SampledFrom(progresses).Draw(rt, "progress"), rapid.SampledFrom([]string{"VPN", "vpn trip", "disk"}).Draw(rt, "title"))
 			x.Put(all[id])
 		}
-		crowd := rapid.SampledFrom([]int{0, 5, 600}).Draw(rt, "crowd") // 600 is beyond what is moved one by one
+		crowd := rapid.SampledFrom([]int{0, 5, 600, 1100}).Draw(rt, "crowd") // 600 is beyond what is moved one by one, 1100 more than a block of titles
 		for id := 1; id <= crowd; id++ {
 			all[id] = ticket(id, 2*id, users[id%3], users[id%2], progresses[id%3], "crowd")
 			x.Put(all[id])
@@ -116,7 +120,7 @@ func draw(rt *rapid.T, users []string) index.Query {
 	q := index.Query{
 		Category: rapid.SampledFrom(index.Categories).Draw(rt, "category"), User: rapid.SampledFrom(users).Draw(rt, "user"),
 		Reverse: rapid.Bool().Draw(rt, "reverse"), Page: rapid.IntRange(-1, 5).Draw(rt, "page"), PerPage: rapid.IntRange(1, 9).Draw(rt, "per page"),
-		Title: rapid.SampledFrom([]string{"", "VPN", "trip"}).Draw(rt, "looked for"), SerialPrefix: rapid.SampledFrom([]string{"", "sn_00"}).Draw(rt, "sn"),
+		Title: rapid.SampledFrom([]string{"", "VPN", "trip", "Row", "dc"}).Draw(rt, "looked for"), SerialPrefix: rapid.SampledFrom([]string{"", "sn_00"}).Draw(rt, "sn"),
 	}
 	if rapid.Bool().Draw(rt, "by end") {
 		ended := rapid.Bool().Draw(rt, "ended")
@@ -124,6 +128,11 @@ func draw(rt *rapid.T, users []string) index.Query {
 	}
 	if rapid.Bool().Draw(rt, "by workflow") {
 		q.Workflows, q.States = []string{"it/w1"}, []v1alpha1.WireID{0, 2}
+	}
+	if rapid.Bool().Draw(rt, "by view") {
+		q.Visible = &index.Visibility{
+			User: rapid.SampledFrom(append(users, "")).Draw(rt, "viewer"), Workflows: rapid.SampledFrom([][]string{nil, {"it/w1"}, {"it/w0", "it/w1"}}).Draw(rt, "viewed"),
+		}
 	}
 	if rapid.Bool().Draw(rt, "by time") {
 		q.From, q.To = start.Add(3*time.Second), start.Add(40*time.Second)

@@ -4,6 +4,7 @@
 package index
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,12 @@ type Visibility struct {
 	User string
 	// Workflows whose tickets are all shown, as namespace/name.
 	Workflows []string
+}
+
+// shows says that all tickets of some workflows are shown, so that nothing of
+// them has to be sorted out.
+func (v *Visibility) shows(workflows []string) bool {
+	return workflows != nil && !slices.ContainsFunc(workflows, func(w string) bool { return !slices.Contains(v.Workflows, w) })
 }
 
 // Query says what to list. Zero members do not restrict.
@@ -110,45 +117,69 @@ func (x *Index) lock() (unlock func()) {
 	return x.mu.RUnlock
 }
 
-// candidates are what the postings alone say.
+// candidates are what the postings alone say. They must not be changed.
 func (x *Index) candidates(q Query) *roaring.Bitmap {
-	found := x.category(q).Clone()
+	in := []*roaring.Bitmap{x.category(q)} // all of these
 	if q.Workflows != nil {
-		found.And(x.any(termWorkflow, q.Workflows))
+		in = append(in, union(x.all(termWorkflow, q.Workflows)))
 	}
-	if q.Visible != nil {
-		visible := x.any(termWorkflow, q.Visible.Workflows)
+	if q.Visible != nil && !q.Visible.shows(q.Workflows) {
+		visible := x.all(termWorkflow, q.Visible.Workflows)
 		if q.Visible.User != "" {
-			visible.Or(x.posting(termRelated + q.Visible.User))
+			visible = append(visible, x.posting(termRelated+q.Visible.User))
 		}
-		found.And(visible)
+		in = append(in, union(visible))
 	}
 	if q.States != nil {
-		states := roaring.New()
+		states := make([]*roaring.Bitmap, 0, len(q.States))
 		for _, id := range q.States {
-			states.Or(x.posting(idTerm(termState, id)))
+			states = append(states, x.posting(idTerm(termState, id)))
 		}
-		found.And(states)
+		in = append(in, union(states))
 	}
 	if q.Tickets != nil {
-		found.And(x.tickets(q.Tickets))
+		in = append(in, x.tickets(q.Tickets))
 	}
-	restrict(found, q.Ended, x.posting(termEnded))
-	restrict(found, q.Rejected, x.posting(termProgress+string(v1alpha1.ProgressRefused)))
 	if q.Progress != "" {
-		found.And(x.posting(termProgress + string(q.Progress)))
+		in = append(in, x.posting(termProgress+string(q.Progress)))
 	}
 	if q.Creator != "" {
-		found.And(x.posting(termCreator + q.Creator))
+		in = append(in, x.posting(termCreator+q.Creator))
 	}
 	if q.ParentID != 0 {
-		found.And(x.posting(idTerm(termParent, q.ParentID)))
+		in = append(in, x.posting(idTerm(termParent, q.ParentID)))
 	}
 	if q.SerialPrefix != "" {
-		found.And(x.withSerial(q.SerialPrefix))
+		in = append(in, x.withSerial(q.SerialPrefix))
 	}
-	x.within(found, q.From, q.To)
+	if !q.From.IsZero() || !q.To.IsZero() {
+		in = append(in, x.within(q.From, q.To))
+	}
+	found := intersection(in)
+	found = restrict(found, q.Ended, x.posting(termEnded))
+	return restrict(found, q.Rejected, x.posting(termProgress+string(v1alpha1.ProgressRefused)))
+}
+
+// intersection is what all have, the smallest first, so that what is made on the
+// way is small. It may be one of them.
+func intersection(all []*roaring.Bitmap) *roaring.Bitmap {
+	slices.SortFunc(all, func(a, b *roaring.Bitmap) int { return cmp.Compare(a.GetCardinality(), b.GetCardinality()) })
+	found := all[0]
+	for _, next := range all[1:] {
+		found = roaring.And(found, next)
+	}
 	return found
+}
+
+// union is what any has. It may be one of them.
+func union(all []*roaring.Bitmap) *roaring.Bitmap {
+	switch len(all) {
+	case 0:
+		return nothing
+	case 1:
+		return all[0]
+	}
+	return roaring.FastOr(all...)
 }
 
 func (x *Index) category(q Query) *roaring.Bitmap {
@@ -176,10 +207,10 @@ func (x *Index) posting(term string) *roaring.Bitmap {
 	return nothing
 }
 
-func (x *Index) any(prefix string, values []string) *roaring.Bitmap {
-	found := roaring.New()
+func (x *Index) all(prefix string, values []string) []*roaring.Bitmap {
+	found := make([]*roaring.Bitmap, 0, len(values)+1)
 	for _, value := range values {
-		found.Or(x.posting(prefix + value))
+		found = append(found, x.posting(prefix+value))
 	}
 	return found
 }
@@ -194,21 +225,19 @@ func (x *Index) tickets(ids []v1alpha1.WireID) *roaring.Bitmap {
 	return found
 }
 
-func restrict(found *roaring.Bitmap, want *bool, those *roaring.Bitmap) {
+func restrict(found *roaring.Bitmap, want *bool, those *roaring.Bitmap) *roaring.Bitmap {
 	switch {
 	case want == nil:
+		return found
 	case *want:
-		found.And(those)
+		return roaring.And(found, those)
 	default:
-		found.AndNot(those)
+		return roaring.AndNot(found, those)
 	}
 }
 
-// within keeps what was opened within the bounds: a run of ordinals.
-func (x *Index) within(found *roaring.Bitmap, from, to time.Time) {
-	if from.IsZero() && to.IsZero() {
-		return
-	}
+// within is what was opened within the bounds: a run of ordinals.
+func (x *Index) within(from, to time.Time) *roaring.Bitmap {
 	first, last := 0, len(x.entries)
 	if !from.IsZero() {
 		first, _ = slices.BinarySearchFunc(x.entries, from, func(e *entry, t time.Time) int { return e.ticket.Status.OpenedAt.Compare(t) })
@@ -225,7 +254,7 @@ func (x *Index) within(found *roaring.Bitmap, from, to time.Time) {
 	if first < last {
 		run.AddRange(uint64(first), uint64(last)) //nolint:gosec // positions are not negative
 	}
-	found.And(run)
+	return run
 }
 
 // withSerial finds the tickets whose serial number begins so.
@@ -241,24 +270,26 @@ func (x *Index) withSerial(prefix string) *roaring.Bitmap {
 	return found
 }
 
-// sift walks the candidates for what no posting says, and answers what is left.
+// few candidates are looked at one by one.
+const few = 256
+
+// sift keeps of the candidates those whose title has what is looked for.
 func (x *Index) sift(found *roaring.Bitmap, q Query) *roaring.Bitmap {
 	if q.Title == "" {
 		return found
 	}
-	title, left := strings.ToLower(q.Title), roaring.New()
-	ordinals := make([]uint32, 256)
-	for candidates := found.ManyIterator(); ; {
-		n := candidates.NextMany(ordinals)
-		if n == 0 {
-			return left
-		}
-		for _, ordinal := range ordinals[:n] {
-			if strings.Contains(x.entries[ordinal].title, title) {
-				left.Add(ordinal)
-			}
-		}
+	title := strings.ToLower(q.Title)
+	if found.GetCardinality() > few {
+		return roaring.And(found, x.titles.with(title, x.entries))
 	}
+	left := roaring.New()
+	found.Iterate(func(ordinal uint32) bool {
+		if strings.Contains(x.entries[ordinal].title, title) {
+			left.Add(ordinal)
+		}
+		return true
+	})
+	return left
 }
 
 func (x *Index) page(found *roaring.Bitmap, q Query) Page {

@@ -88,10 +88,9 @@ func (a *API) serve(x *exchange, found *route, id string) {
 	}
 	caller.IdempotencyKey = cmp.Or(x.r.Header.Get("Idempotency-Key"), caller.Nonce)
 	caller.Method, caller.Path = x.r.Method, x.r.URL.Path
-	people := a.backend.Directory().Remembering()
 	req := &request{
-		Request: x.r, api: a, route: found, caller: caller, id: wireID(id),
-		people: people, render: a.render.remembering(people),
+		Request: x.r, api: a, route: found, caller: caller, id: wireID(id), query: x.r.URL.Query(),
+		people: a.backend.Directory(), render: a.render,
 	}
 	if err := a.prepare(x, req, found); err != nil {
 		a.fail(x, err)
@@ -176,19 +175,35 @@ func (a *API) refuse(x *exchange, failure *backend.Failure, status int) {
 }
 
 func (a *API) write(x *exchange, status int, body envelope) {
-	data, err := json.Marshal(body)
-	if err != nil {
-		a.log.Error(err, "Failed to write an answer", "request", x.id)
-		status, data = http.StatusInternalServerError, []byte(`{"code":-1,"data":"","msg":"`+internalText+`","reason":"Internal"}`)
-	}
 	x.w.Header().Set("Content-Type", "application/json")
-	x.w.WriteHeader(status)
-	_, _ = x.w.Write(data) // the client is gone if this fails
+	out := &answering{ResponseWriter: x.w, status: status}
+	if err := json.NewEncoder(out).Encode(body); err != nil && !out.begun {
+		a.log.Error(err, "Failed to write an answer", "request", x.id)
+		out.status = http.StatusInternalServerError
+		_, _ = out.Write([]byte(`{"code":-1,"data":"","msg":"` + internalText + `","reason":"Internal"}`)) // the client is gone if this fails
+	}
+	status = out.status
 	took := a.backend.Now().Sub(x.start)
 	metrics.Request(x.route, x.r.Method, strconv.Itoa(status), string(body.Reason), took)
 	a.log.Info("Served a request", "request", x.id, "application", x.caller.AppName, "user", x.caller.User,
 		"method", x.r.Method, "path", x.r.URL.Path, "status", status, "reason", body.Reason,
 		"milliseconds", took.Milliseconds())
+}
+
+// answering begins an answer with its status once there is something to write:
+// an encoder writes all at once, if it can, and spares a copy of it.
+type answering struct {
+	http.ResponseWriter
+	status int
+	begun  bool
+}
+
+func (w *answering) Write(data []byte) (int, error) {
+	if !w.begun {
+		w.begun = true
+		w.WriteHeader(w.status)
+	}
+	return w.ResponseWriter.Write(data)
 }
 
 // faults are the reasons that are our fault: 5xx whatever the application wants

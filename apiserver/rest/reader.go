@@ -102,7 +102,7 @@ func (r *request) asked(name string) string {
 	if !named(r.route.query, name) {
 		panic("the endpoint " + r.route.path + " does not name the parameter " + name)
 	}
-	return strings.TrimSpace(r.URL.Query().Get(name))
+	return strings.TrimSpace(r.query.Get(name))
 }
 
 // bodyID reads an id from the body: a number or its text; 0 where it is absent.

@@ -31,11 +31,6 @@ func NewRenderer(b *backend.Backend, location *time.Location) *Renderer {
 	return &Renderer{backend: b, people: people, wire: &wire.Writer{People: people, Location: location}}
 }
 
-// remembering is the renderer for one request.
-func (r *Renderer) remembering(people *directory.Directory) *Renderer {
-	return &Renderer{backend: r.backend, people: people, wire: &wire.Writer{People: people, Location: r.wire.Location}}
-}
-
 var accessNumbers = map[v1alpha1.Access]int{v1alpha1.AccessReadOnly: 1, v1alpha1.AccessRequired: 2, v1alpha1.AccessOptional: 3}
 
 var stateTypeNumbers = map[v1alpha1.StateType]int{v1alpha1.StateNormal: 0, v1alpha1.StateStart: 1, v1alpha1.StateEnd: 2}

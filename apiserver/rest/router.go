@@ -9,6 +9,7 @@ package rest
 import (
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -127,8 +128,9 @@ type request struct {
 	caller backend.Caller
 	id     v1alpha1.WireID
 	body   map[string]any
-	people *directory.Directory // remembers whom it was asked for
-	render *Renderer            // with the same people
+	query  url.Values
+	people *directory.Directory
+	render *Renderer
 }
 
 func (r *request) profile() v1alpha1.Profile { return profileOf(r.caller.App) }

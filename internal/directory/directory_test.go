@@ -5,6 +5,7 @@ package directory_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -109,6 +110,32 @@ var _ = Describe("the directory", func() {
 		}).Should(Equal("n1"))
 		_, known := people.User(v1alpha1.RobotUser)
 		Expect(known).To(BeFalse())
+	})
+
+	It("remembers whom it was asked for, also whom there is not, until it forgets", func(ctx SpecContext) {
+		remembering := people.Remembering()
+		known := func(d *directory.Directory) func() bool {
+			return func() bool { _, ok := d.User("late"); return ok }
+		}
+		Expect(known(remembering)()).To(BeFalse())
+		create(ctx, user("late", v1alpha1.UserSpec{}))
+		Eventually(known(people)).Should(BeTrue())
+		Expect(known(remembering)()).To(BeFalse())
+		remembering.Forget()
+		Expect(known(remembering)()).To(BeTrue())
+
+		_, ok := remembering.ApplicationObject("late")
+		Expect(ok).To(BeFalse(), "an application of a user's name is another")
+		for n := range 10_000 {
+			remembering.ApplicationObject(fmt.Sprintf("nobody-%d", n))
+		}
+		create(ctx, &v1alpha1.Application{
+			ObjectMeta: metav1.ObjectMeta{Name: "late"},
+			Spec:       v1alpha1.ApplicationSpec{TokenSecretRef: v1alpha1.NamespacedSecretKeyRef{Namespace: "x", Name: "x", Key: "x"}},
+		})
+		Eventually(func() bool { _, ok := people.ApplicationObject("late"); return ok }).Should(BeTrue())
+		_, ok = remembering.ApplicationObject("late")
+		Expect(ok).To(BeTrue(), "it remembers no more than 10 000 answers")
 	})
 
 	It("knows what an application may do", func(ctx SpecContext) {
