@@ -44,6 +44,10 @@ const (
 	// maxStatusBytes leaves room for spec and metadata below the 256 KiB that
 	// a Ticket may have.
 	maxStatusBytes = 200 * 1024
+	// maxAskedBytes is what values may have, as they are asked for. They stay in
+	// the spec even if the form has no place for them; those that it has are
+	// stored twice, as values and in the history.
+	maxAskedBytes = maxStatusBytes / 2
 )
 
 // turn is one decision under way, on a copy of the ticket.
@@ -66,8 +70,8 @@ func newTurn(g *Graph, s Snapshot, dir Directory, now time.Time) *turn {
 }
 
 // Decide applies one command. A person's action that was decided already (its
-// id is in recentActions) changes nothing; an applied one is noted there. A
-// refusal changes nothing: NoteRefusal records it.
+// id is in recentActions or the history) changes nothing; an applied one is noted
+// in recentActions. A refusal changes nothing: NoteRefusal records it.
 func Decide(g *Graph, s Snapshot, c Command, dir Directory, now time.Time) (Snapshot, *Refusal) {
 	t := newTurn(g, s, dir, now)
 	state, ok := g.State(s.Status.State)
@@ -78,10 +82,7 @@ func Decide(g *Graph, s Snapshot, c Command, dir Directory, now time.Time) (Snap
 	var refusal *Refusal
 	switch c.Kind {
 	case CommandAction:
-		if decided(&s.Status, c.Action.ID) {
-			return s, nil
-		}
-		refusal = t.act(c.Action)
+		refusal = t.actOnce(c.Action)
 	case CommandRunFinished:
 		refusal = t.runFinished()
 	case CommandTimer:
@@ -100,6 +101,20 @@ func Decide(g *Graph, s Snapshot, c Command, dir Directory, now time.Time) (Snap
 	return t.s, nil
 }
 
+// actOnce applies a person's action, unless it was applied already. One that the
+// history knows, and recentActions no more, is noted there again: without an
+// outcome it would keep every other action out.
+func (t *turn) actOnce(action v1alpha1.TicketAction) *Refusal {
+	if _, known := Outcome(&t.s.Status, action.ID); known {
+		return nil
+	}
+	if !applied(&t.s.Status, action.ID) {
+		return t.act(action)
+	}
+	t.remember(v1alpha1.RecentAction{ID: action.ID, Outcome: v1alpha1.ActionApplied})
+	return nil
+}
+
 // act applies a person's action.
 func (t *turn) act(action v1alpha1.TicketAction) *Refusal {
 	t.action, t.actor, t.by = action, action.Actor, &action.By
@@ -111,6 +126,9 @@ func (t *turn) act(action v1alpha1.TicketAction) *Refusal {
 		return r
 	}
 	if r := checkComment(action.Comment); r != nil {
+		return r
+	}
+	if r := checkAsked(action.Fields); r != nil {
 		return r
 	}
 	if r := rule(t); r != nil {
@@ -136,6 +154,18 @@ func (t *turn) speaks() *Refusal {
 func checkComment(comment string) *Refusal {
 	if n := utf8.RuneCountInString(comment); n > MaxComment {
 		return refuse(ReasonTooLarge, "suggestion has %d characters, at most %d fit", n, MaxComment)
+	}
+	return nil
+}
+
+// checkAsked refuses more than could ever be stored, whatever of it counts.
+func checkAsked(fields v1alpha1.JSONObject) *Refusal {
+	if len(fields) == 0 {
+		return nil
+	}
+	data, err := json.Marshal(fields)
+	if err != nil || len(data) > maxAskedBytes {
+		return refuse(ReasonTooLarge, "the fields have more than %d bytes", maxAskedBytes)
 	}
 	return nil
 }
@@ -174,10 +204,7 @@ func Outcome(status *v1alpha1.TicketStatus, actionID string) (v1alpha1.RecentAct
 	return v1alpha1.RecentAction{}, false
 }
 
-func decided(status *v1alpha1.TicketStatus, actionID string) bool {
-	if _, ok := Outcome(status, actionID); ok {
-		return true
-	}
+func applied(status *v1alpha1.TicketStatus, actionID string) bool {
 	return slices.ContainsFunc(status.History, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == actionID })
 }
 

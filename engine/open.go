@@ -38,6 +38,9 @@ func (t *turn) open(ids Identities) *Refusal {
 	if r := checkComment(spec.Comment); r != nil {
 		return r
 	}
+	if r := checkAsked(spec.Fields); r != nil {
+		return r
+	}
 	fields := maps.Clone(spec.Fields)
 	if fields == nil {
 		fields = v1alpha1.JSONObject{}

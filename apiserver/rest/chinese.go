@@ -60,6 +60,7 @@ var chinese = map[string]string{
 	"there is no action %q":                                           "没有操作%q",
 	"suggestion has %d characters, at most %d fit":                    "suggestion有%d个字符, 最多%d个",
 	"the ticket cannot be written":                                    "工单无法写入",
+	"the fields have more than %d bytes":                              "字段超过%d字节",
 	"the ticket would become larger than %d bytes":                    "工单将超过%d字节",
 	"missing fields: %s; invalid fields: %s":                          "缺少字段: %s; 无效字段: %s",
 	"missing fields: %s":                                              "缺少字段: %s",

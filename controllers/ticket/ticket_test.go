@@ -6,6 +6,7 @@ package ticket_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -201,6 +202,23 @@ var _ = Describe("an action", func() {
 		ask(ctx, large, v1alpha1.TicketAction{ID: "action-2", Type: v1alpha1.ActionComment, Actor: "lilei", Comment: "still alive"})
 		reconcile(ctx, large)
 		Expect(outcome(large, "action-2").Outcome).To(Equal(v1alpha1.ActionApplied))
+	})
+
+	It("with values that nobody asked for, as large as they are, is refused, and so is an opening", func(ctx SpecContext) {
+		junk := v1alpha1.JSONObject{"no-field": strings.Repeat("x", 400<<10)}
+		ask(ctx, t, v1alpha1.TicketAction{ID: "action-1", Type: v1alpha1.ActionTransition, Actor: "zhangsan", Transition: "approve", Fields: junk})
+		reconcile(ctx, t)
+		Expect(outcome(t, "action-1")).To(And(HaveField("Outcome", v1alpha1.ActionRefused), HaveField("Reason", string(engine.ReasonTooLarge))))
+		ask(ctx, t, v1alpha1.TicketAction{ID: "action-2", Type: v1alpha1.ActionTransition, Actor: "zhangsan", Transition: "approve"})
+		reconcile(ctx, t)
+		Expect(t.Status.State).To(BeEquivalentTo("ops"))
+
+		bloated := fixtures.Ticket(ns, "bloated")
+		maps.Copy(bloated.Spec.Fields, junk)
+		create(ctx, bloated)
+		reconcile(ctx, bloated)
+		opened := meta.FindStatusCondition(bloated.Status.Conditions, v1alpha1.ConditionOpened)
+		Expect(opened).To(HaveValue(And(HaveField("Status", metav1.ConditionFalse), HaveField("Reason", string(engine.ReasonTooLarge)))))
 	})
 
 	It("gets an answer also when the ticket's revision is gone", func(ctx SpecContext) {

@@ -34,6 +34,11 @@ var errTooLarge = fmt.Errorf("the ticket would be larger than %d KiB", maxTicket
 // history that overflows, then the status. It says whether it wrote.
 func (r *Reconciler) write(ctx context.Context, t *v1alpha1.Ticket, v verdict) (bool, error) {
 	r.setConditions(t, &v.Status, v.stuck)
+	if len(v.trail) > 0 {
+		if err := bounded(t, v.Status); err != nil {
+			return false, err
+		}
+	}
 	wrote, err := r.update(ctx, t, v.Snapshot)
 	if wrote {
 		r.follow(t, append(v.trail, v.Status))
@@ -51,9 +56,6 @@ func (r *Reconciler) update(ctx context.Context, t *v1alpha1.Ticket, s engine.Sn
 	kept, moved := engine.Overflow(s.Status)
 	updated := t.DeepCopy()
 	updated.Status = kept
-	if err := bounded(updated); err != nil {
-		return false, err
-	}
 	if err := r.keepRecord(ctx, t, kept.ID, moved); err != nil {
 		return false, err
 	}
@@ -69,8 +71,14 @@ func (r *Reconciler) update(ctx context.Context, t *v1alpha1.Ticket, s engine.Sn
 	return true, nil
 }
 
-func bounded(t *v1alpha1.Ticket) error {
-	data, err := json.Marshal(t)
+// bounded refuses what would make a ticket too large. What is asked of it does not
+// count: it is replaced by what is asked next, which must not find the ticket
+// stuck. Refusals are written whatever the size, so that the slot comes free.
+func bounded(t *v1alpha1.Ticket, status v1alpha1.TicketStatus) error {
+	measured := *t
+	measured.Spec.Action = nil
+	measured.Status, _ = engine.Overflow(status)
+	data, err := json.Marshal(&measured)
 	if err != nil {
 		return fmt.Errorf("measure the ticket: %w", err)
 	}

@@ -127,6 +127,27 @@ var _ = Describe("Who writes tickets by kubectl", func() {
 		Expect(t.Status.State).To(BeEquivalentTo("lead"))
 	})
 
+	It("does not keep others from it by asking for the same again", func(ctx SpecContext) {
+		t := ticket("asked-again")
+		Expect(mallory.Create(ctx, t)).To(Succeed())
+		opened(ctx, t)
+		said := v1alpha1.TicketAction{ID: "said-once", Type: v1alpha1.ActionComment, Actor: "mallory", By: v1alpha1.RequestedBy{User: "mallory"}, Comment: "once"}
+		outcome, err := ask(ctx, t, said)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(outcome.Outcome).To(Equal(v1alpha1.ActionApplied))
+		for i := range 16 { // as many as a ticket remembers
+			other := v1alpha1.TicketAction{ID: fmt.Sprintf("refused-%d", i), Type: v1alpha1.ActionAccept, Actor: "mallory", By: said.By}
+			outcome, err = ask(ctx, t, other)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(outcome.Outcome).To(Equal(v1alpha1.ActionRefused))
+		}
+		entries := t.Status.HistoryCount
+		outcome, err = ask(ctx, t, said)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(outcome.Outcome).To(Equal(v1alpha1.ActionApplied), "an action without an outcome would block all others")
+		Expect(t.Status.HistoryCount).To(Equal(entries))
+	})
+
 	It("reaches into no other namespace", func(ctx SpecContext) {
 		parent := fixtures.Ticket("elsewhere", "their-parent")
 		create(ctx, parent)
