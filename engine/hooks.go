@@ -35,7 +35,8 @@ func (t *turn) waitsForCallback() bool {
 
 // hookCallback takes another system's word that a hook's work is done.
 func (t *turn) hookCallback() *Refusal {
-	if t.s.Status.Participants.Kind != v1alpha1.ParticipantsHook {
+	from := t.action.FromState
+	if t.s.Status.Participants.Kind != v1alpha1.ParticipantsHook || from != "" && from != t.state.Name {
 		return refuse(ReasonNotWaitingForHook, "the ticket does not wait for a hook in state %q", t.state.Name)
 	}
 	if t.action.Succeeded == nil || !*t.action.Succeeded {

@@ -114,3 +114,14 @@ func TestOnlyAHooksOwnRunIsWantedOfIt(t *testing.T) {
 		t.Error("a ticket that waits for a person has a hook")
 	}
 }
+
+func TestACallBackCountsOnlyInTheStateThatItIsMeantFor(t *testing.T) {
+	w := hookWalker(t, "true").runs(v1alpha1.RunSucceeded, "taken", nil)
+	action := callBack(true)
+	action.FromState = "another"
+	if r := w.try(v1alpha1.HookUser, action); r == nil || r.Reason != engine.ReasonNotWaitingForHook {
+		t.Errorf("it was taken where another hook is waited for: %v", r)
+	}
+	action.FromState = "call"
+	w.must(v1alpha1.HookUser, action).at("check", "zhangsan")
+}

@@ -125,7 +125,7 @@ type TicketSpec struct {
 // TicketAction is one thing that a person asks of a ticket.
 // +kubebuilder:validation:XValidation:rule="self.id != oldSelf.id || self == oldSelf",message="another action needs another id",fieldPath=".id",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="self.type == 'Transition' ? has(self.transition) : !has(self.transition)",message="transition belongs to the type Transition, which needs it",fieldPath=".transition",reason=FieldValueInvalid
-// +kubebuilder:validation:XValidation:rule="!has(self.fromState) || self.type == 'Transition'",message="fromState belongs to the type Transition",fieldPath=".fromState",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.fromState) || self.type in ['Transition', 'HookCallback']",message="fromState belongs to the types Transition and HookCallback",fieldPath=".fromState",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!has(self.fields) || self.type in ['Transition', 'SetFields', 'HookCallback']",message="fields belong to the types Transition, SetFields and HookCallback",fieldPath=".fields",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!has(self.clear) || self.type in ['Transition', 'SetFields']",message="clear belongs to the types Transition and SetFields",fieldPath=".clear",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="self.type in ['Deliver', 'AddSigner'] ? has(self.target) : !has(self.target)",message="target belongs to the types Deliver and AddSigner, which need it",fieldPath=".target",reason=FieldValueInvalid
@@ -160,9 +160,9 @@ type TicketAction struct {
 	// +optional
 	Transition Name `json:"transition,omitempty"`
 
-	// fromState is the state that the transition is meant to leave. If the
-	// ticket is elsewhere by then, the action is refused: transitions of
-	// different states may bear the same name.
+	// fromState is the state that the transition is meant to leave, or whose hook
+	// calls back. If the ticket is elsewhere by then, the action is refused:
+	// transitions of different states may bear the same name.
 	// +optional
 	FromState Name `json:"fromState,omitempty"`
 

@@ -335,6 +335,9 @@ func (a *API) hookCallBack(r *request) (answer, error) {
 		}
 	}
 	action := v1alpha1.TicketAction{Type: v1alpha1.ActionHookCallback, Succeeded: &succeeded}
+	if hooked := r.caller.Hook; hooked != nil {
+		action.FromState = hooked.Status.State // whose hook's token was checked
+	}
 	switch fields := r.said("field_value").(type) {
 	case nil:
 	case map[string]any:

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -82,6 +83,20 @@ var _ = Describe("A hook's call-back", func() {
 		hookSigned("the-hooks-own-token").post(ticket+"/comments", `{"suggestion": "x"}`).refused("MissingCredentials", "appname")
 		hookSigned("the-hooks-own-token").post(ticket+"/hook_call_back", `{"result": true}`).ok()
 		Expect(detail(ticket, "guiji")).To(keys(Keys{"state_id": BeEquivalentTo(53)}))
+	})
+
+	It("does not count for the hook of the next state, however many come at once", func() {
+		ticket := opened(as("lilei"), `{"workflow_id": 8, "transition_id": 81}`)
+		var calls sync.WaitGroup
+		for range 10 {
+			calls.Go(func() {
+				defer GinkgoRecover()
+				hookSigned("the-hooks-own-token").post(ticket+"/hook_call_back", `{"result": true}`)
+			})
+		}
+		calls.Wait()
+		Expect(detail(ticket, "lilei")).To(keys(Keys{"state_id": BeEquivalentTo(83)}))
+		hookSigned("the-second-hooks-token").post(ticket+"/hook_call_back", `{"result": true}`).ok()
 	})
 
 	It("is refused with a reason where it is not right", func() {

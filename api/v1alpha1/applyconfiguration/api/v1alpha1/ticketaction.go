@@ -26,9 +26,9 @@ type TicketActionApplyConfiguration struct {
 	Comment *string `json:"comment,omitempty"`
 	// transition to take.
 	Transition *apiv1alpha1.Name `json:"transition,omitempty"`
-	// fromState is the state that the transition is meant to leave. If the
-	// ticket is elsewhere by then, the action is refused: transitions of
-	// different states may bear the same name.
+	// fromState is the state that the transition is meant to leave, or whose hook
+	// calls back. If the ticket is elsewhere by then, the action is refused:
+	// transitions of different states may bear the same name.
 	FromState *apiv1alpha1.Name `json:"fromState,omitempty"`
 	// fields to set.
 	Fields *apiv1alpha1.JSONObject `json:"fields,omitempty"`
