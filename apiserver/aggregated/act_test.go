@@ -110,6 +110,22 @@ func opened(ctx context.Context) *unstructured.Unstructured {
 var _ = Describe("a ticket through kube-apiserver", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) { handlers(ctx, "lilei", "zhangsan", "guiji", "wangwu") })
 
+	It("is refused at once what cannot be stored, and kept from nobody meanwhile", func(ctx SpecContext) {
+		at := "namespaces/desk/tickets/" + opened(ctx).GetName() + "/fields"
+		_, err := post(ctx, "lilei", at, map[string]any{"fields": map[string]any{"days": 4}, "clear": []string{"title", "title"}})
+		Expect(reasonOf(err)).To(Equal("BadParameter"), "%v", err)
+		Expect(err).To(MatchError(ContainSubstring("clear")))
+		deep := strings.Repeat("[", 9000) + strings.Repeat("]", 9000)
+		_, err = post(ctx, "zhangsan", strings.TrimSuffix(at, "fields")+"handle", map[string]any{
+			"transition": "approve", "fields": map[string]any{"no-field": json.RawMessage(deep)},
+		})
+		if err != nil {
+			Expect(apierrors.IsInternalError(err)).To(BeFalse(), "%v", err)
+		}
+		_, err = post(ctx, "lilei", at, map[string]any{"fields": map[string]any{"days": 4}})
+		Expect(err).NotTo(HaveOccurred())
+	})
+
 	It("is opened and handled by those whose turn it is", func(ctx SpecContext) {
 		t := opened(ctx)
 		Expect(t.GetKind()).To(Equal("Ticket"))

@@ -6,10 +6,12 @@ package backend
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -85,6 +87,8 @@ func (b *Backend) attempt(ctx context.Context, waiting *waiter, name types.Names
 	switch err := b.ask(ctx, t, action); {
 	case err == nil:
 		return b.await(ctx, waiting, t, action)
+	case unstorable(err) && !inTheWay(err):
+		return nil, Failf(engine.ReasonBadParameter, "the action was refused: %s", causes(err))
 	case apierrors.IsInvalid(err):
 		// Somebody else's action came first and this server has not seen it yet.
 		if err := waiting.until(ctx, func(next *v1alpha1.Ticket) bool { return next == nil || next.ResourceVersion != t.ResourceVersion }); err != nil {
@@ -98,6 +102,19 @@ func (b *Backend) attempt(ctx context.Context, waiting *waiter, name types.Names
 	default:
 		return nil, fmt.Errorf("ask for the action: %w", err)
 	}
+}
+
+// inTheWay says whether an action was refused for the present one, which has no
+// outcome yet or the same id, and not for what it is itself: that would be
+// refused again, after a wait in which nobody else has a turn.
+func inTheWay(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(status.Status().Details.Causes, func(cause metav1.StatusCause) bool {
+		return cause.Field != "spec.action" && cause.Field != "spec.action.id"
+	})
 }
 
 // ask replaces spec.action whole: a merge would leave the last person's comment

@@ -90,13 +90,19 @@ func (b *Backend) create(ctx context.Context, t *v1alpha1.Ticket) (*v1alpha1.Tic
 	case err == nil, apierrors.IsAlreadyExists(err):
 		// Exists already: a repetition with the same key, on its way too.
 		return b.awaitOpened(ctx, waiting, nameOf(t))
-	case apierrors.IsInvalid(err), apierrors.IsRequestEntityTooLargeError(err):
+	case unstorable(err):
 		return nil, Failf(engine.ReasonBadParameter, "the ticket was refused: %s", causes(err))
 	case ctx.Err() != nil:
 		return nil, pending(t.Name)
 	default:
 		return nil, fmt.Errorf("create the ticket: %w", err)
 	}
+}
+
+// unstorable says whether kube-apiserver will not take what it was sent, however
+// often it is.
+func unstorable(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err)
 }
 
 // causes are the fields that the API server found wrong, in its words.

@@ -148,6 +148,7 @@ var chinese = map[string]string{
 	"the action %s is recorded and stands, but is not decided yet":               "操作%s已记录并有效, 但尚未处理完",
 	"the ticket is gone":                   "工单已不存在",
 	"the workflow %q opens no tickets: %s": "工作流%q不能新建工单: %s",
+	"the action was refused: %s":           "操作被拒绝: %s",
 	"the ticket was refused: %s":           "工单被拒绝: %s",
 	"the workflow %q is not ready: %s":     "工作流%q尚未就绪: %s",
 
