@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -76,12 +77,17 @@ func (t *tokens) look(ctx context.Context, from tokenSource) (keptToken, error) 
 	defer cancel()
 	now := t.clock.Now()
 	var secret corev1.Secret
-	if err := t.secrets.Get(ctx, from.secret, &secret); err != nil {
+	log := klog.FromContext(ctx).WithValues("secret", from.secret)
+	err := t.secrets.Get(ctx, from.secret, &secret)
+	if err != nil && !apierrors.IsNotFound(err) {
+		log.Error(err, "Failed to read a token's Secret")
 		return keptToken{}, fmt.Errorf("read a token: %w", err)
 	}
 	kept := keptToken{until: now.Add(keepToken)}
-	if why := credentials.Refusal(&secret, from.use); why != "" {
-		klog.FromContext(ctx).Info("A token's Secret may not be used", "namespace", from.secret.Namespace, "reason", why)
+	if err != nil {
+		log.Info("A token's Secret does not exist")
+	} else if why := credentials.Refusal(&secret, from.use); why != "" {
+		log.Info("A token's Secret may not be used", "reason", why)
 	} else {
 		kept.data = secret.Data
 	}

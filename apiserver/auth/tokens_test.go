@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,7 @@ type slowSecrets struct {
 	client.Reader
 	reads atomic.Int32
 	fails atomic.Bool
+	gone  atomic.Bool
 }
 
 func (s *slowSecrets) Get(ctx context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
@@ -33,6 +35,9 @@ func (s *slowSecrets) Get(ctx context.Context, _ client.ObjectKey, into client.O
 	case <-time.After(time.Second):
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if s.gone.Load() {
+		return apierrors.NewNotFound(corev1.Resource("secrets"), "ops")
 	}
 	secret, ok := into.(*corev1.Secret)
 	if !ok || s.fails.Load() {
@@ -102,6 +107,27 @@ func TestATokenThatCouldNotBeReadIsReadAgain(t *testing.T) {
 		secrets.fails.Store(false)
 		if got := askAtOnce(t, tokens, 10); got != 10 {
 			t.Errorf("%d of 10 requests got the token", got)
+		}
+	})
+}
+
+func TestATokenThatThereIsNotIsLookedForNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		secrets := &slowSecrets{}
+		tokens := &tokens{secrets: secrets, clock: clock.RealClock{}, kept: map[tokenSource]keptToken{}}
+		secrets.gone.Store(true)
+		for range 3 {
+			if got := askAtOnce(t, tokens, 10); got != 0 {
+				t.Errorf("%d requests got a token that there is not", got)
+			}
+		}
+		if got := secrets.reads.Load(); got != 1 {
+			t.Errorf("the Secret was looked for %d times, want once", got)
+		}
+		secrets.gone.Store(false)
+		time.Sleep(keepToken)
+		if got := askAtOnce(t, tokens, 10); got != 10 {
+			t.Errorf("%d of 10 requests got the token that came later", got)
 		}
 	})
 }
