@@ -18,6 +18,7 @@ import (
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/internal/plugin"
 	"ticketflow.dev/ticketflow/internal/testenv"
+	"ticketflow.dev/ticketflow/internal/version"
 )
 
 func quoted(text string) string { return regexp.QuoteMeta(text) }
@@ -172,6 +173,10 @@ var _ = Describe("list", func() {
 		var list v1alpha1.TicketList
 		Expect(json.Unmarshal([]byte(o.lilei.does(ctx, "list", "-o", "json")), &list)).To(Succeed())
 		Expect(list.Items).To(HaveExactElements(And(HaveField("Name", t.Name), HaveField("Kind", "Ticket"))))
+	})
+
+	It("says its version", func(ctx SpecContext) {
+		Expect(newOffice(ctx).lilei.does(ctx, "--version")).To(Equal("kubectl ticket version " + version.String() + "\n"))
 	})
 
 	It("says that there is nothing beside the output", func(ctx SpecContext) {

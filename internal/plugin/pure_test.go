@@ -85,10 +85,8 @@ func TestProgress(t *testing.T) {
 		want   string
 	}{
 		"one that is not decided yet": {v1alpha1.Ticket{}, "Pending"},
-		"one that was refused": {v1alpha1.Ticket{Status: v1alpha1.TicketStatus{
-			Conditions: []metav1.Condition{{Type: "Opened", Status: "False"}}}}, "NotOpened"},
-		"one under way":     {v1alpha1.Ticket{Status: v1alpha1.TicketStatus{Progress: "InProgress"}}, "InProgress"},
-		"one that is going": {v1alpha1.Ticket{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &gone}}, "Deleted"},
+		"one under way":               {v1alpha1.Ticket{Status: v1alpha1.TicketStatus{Progress: "InProgress"}}, "InProgress"},
+		"one that is going":           {v1alpha1.Ticket{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &gone}}, "Deleted"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

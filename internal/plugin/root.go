@@ -18,6 +18,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/utils/clock"
+
+	"ticketflow.dev/ticketflow/internal/version"
 )
 
 // Exit codes of the plugin.
@@ -105,6 +107,7 @@ func newRoot(s *session) *cobra.Command {
 		Long: "Work with tickets: requests that people open, approve, hand on and close.\n\n" +
 			"A ticket is named by its name, or by its ID as `kubectl ticket list` shows it.\n" +
 			"You act as the Ticketflow user that your Kubernetes user belongs to.",
+		Version:       version.String(),
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl ticket"},
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -122,20 +122,15 @@ func (p *portrait) head() [][]string {
 	if status.LastRunFailed && !engine.HasEnded(status) {
 		add("Trouble:", "the last run failed; %s runs it again", p.call("retry"))
 	}
-	for _, kind := range []string{v1alpha1.ConditionOpened, v1alpha1.ConditionReady} {
-		if c := meta.FindStatusCondition(status.Conditions, kind); c != nil && c.Status == metav1.ConditionFalse {
-			add("Trouble:", "%s: %s", c.Reason, strings.ReplaceAll(strings.TrimSpace(c.Message), "\n", " "))
-		}
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c != nil && c.Status == metav1.ConditionFalse {
+		add("Trouble:", "%s: %s", c.Reason, strings.ReplaceAll(strings.TrimSpace(c.Message), "\n", " "))
 	}
 	return rows
 }
 
 func (p *portrait) name() string {
-	text := p.ticket.Namespace + "/" + p.ticket.Name
-	if id := p.ticket.Status.ID; id != 0 {
-		text += fmt.Sprintf(", ID %d, %s", id, p.ticket.Status.SerialNumber)
-	}
-	return text
+	t := p.ticket
+	return fmt.Sprintf("%s/%s, ID %d, %s", t.Namespace, t.Name, t.Status.ID, t.Status.SerialNumber)
 }
 
 func (p *portrait) workflow() string {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/clock"
@@ -36,12 +35,7 @@ type column struct {
 
 var ticketColumns = []column{
 	{"NAME", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return t.Name }},
-	{"ID", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string {
-		if t.Status.ID == 0 {
-			return none
-		}
-		return fmt.Sprint(t.Status.ID)
-	}},
+	{"ID", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return fmt.Sprint(t.Status.ID) }},
 	{"SN", true, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return t.Status.SerialNumber }},
 	{"WORKFLOW", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return string(t.Spec.WorkflowRef.Name) }},
 	{"STATE", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return string(t.Status.State) }},
@@ -89,9 +83,6 @@ func (l *lister) table() func(...v1alpha1.Ticket) error {
 func progress(t *v1alpha1.Ticket) string {
 	if t.DeletionTimestamp != nil {
 		return "Deleted"
-	}
-	if meta.IsStatusConditionFalse(t.Status.Conditions, v1alpha1.ConditionOpened) {
-		return "NotOpened"
 	}
 	return cmp.Or(string(t.Status.Progress), "Pending")
 }
