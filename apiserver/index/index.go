@@ -95,15 +95,17 @@ func (x *Index) ByName(name types.NamespacedName) (*v1alpha1.Ticket, bool) {
 }
 
 func whole[K comparable](x *Index, from map[K]*entry, key K) (*v1alpha1.Ticket, bool) {
+	head := head(x, from, key)
+	return slim.Whole(head), head != nil
+}
+
+func head[K comparable](x *Index, from map[K]*entry, key K) *v1alpha1.Ticket {
 	x.mu.RLock()
-	found, ok := from[key]
-	if !ok {
-		x.mu.RUnlock()
-		return nil, false
+	defer x.mu.RUnlock()
+	if found, ok := from[key]; ok {
+		return found.ticket
 	}
-	head := found.ticket
-	x.mu.RUnlock()
-	return slim.Whole(head), true
+	return nil
 }
 
 // Len is the number of tickets.

@@ -48,7 +48,11 @@ func run(each time.Duration, only string, tickets, timers int) error {
 	if err := b.start(); err != nil {
 		return err
 	}
-	defer func() { b.up.Stop() }()
+	defer func() {
+		if b.up != nil {
+			b.up.Stop()
+		}
+	}()
 	if timers > 0 {
 		return b.timers(context.Background(), timers)
 	}
