@@ -50,12 +50,12 @@ func (r *reader) onBehalf(ctx context.Context, c backend.Caller, b restv1.OnBeha
 	if b.Actor == "" || b.Application == "" {
 		return c, backend.Failf(engine.ReasonBadParameter, "actor and application belong together")
 	}
-	resource := v1alpha1.SchemeGroupVersion.WithResource("actors").GroupResource()
-	right := &authorizationv1.ResourceAttributes{Group: resource.Group, Resource: resource.Resource, Verb: "act-as", Name: b.Actor}
-	refuse := func(who user.Info) error {
-		return apierrors.NewForbidden(resource, b.Actor, fmt.Errorf("%s may not act as this user", who.GetName()))
+	// Through an application, one has what was granted to it besides, whoever the
+	// actor is: both are asked for.
+	if err := r.mustActAs(ctx, c.Kubernetes, "actors", b.Actor, "act as this user"); err != nil {
+		return c, err
 	}
-	if err := r.mustBeAllowed(ctx, c.Kubernetes, right, refuse); err != nil {
+	if err := r.mustActAs(ctx, c.Kubernetes, "applications", b.Application, "act through this application"); err != nil {
 		return c, err
 	}
 	application, ok := r.backend.Directory().ApplicationObject(b.Application)
@@ -70,6 +70,15 @@ func (r *reader) onBehalf(ctx context.Context, c backend.Caller, b restv1.OnBeha
 		return c, refusal
 	}
 	return c, nil
+}
+
+// mustActAs asks for the verb act-as on an actor or an application.
+func (r *reader) mustActAs(ctx context.Context, who user.Info, kind, name, what string) error {
+	resource := v1alpha1.SchemeGroupVersion.WithResource(kind).GroupResource()
+	right := &authorizationv1.ResourceAttributes{Group: resource.Group, Resource: resource.Resource, Verb: "act-as", Name: name}
+	return r.mustBeAllowed(ctx, who, right, func(who user.Info) error {
+		return apierrors.NewForbidden(resource, name, fmt.Errorf("%s may not %s", who.GetName(), what))
+	})
 }
 
 // noDryRun refuses what would be promised and not kept.

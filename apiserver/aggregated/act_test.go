@@ -270,6 +270,11 @@ var _ = Describe("a ticket through kube-apiserver", Ordered, func() {
 		may(ctx, "portal", "", rbacv1.PolicyRule{
 			APIGroups: []string{"ticketflow.dev"}, Resources: []string{"actors"}, Verbs: []string{"act-as"}, ResourceNames: []string{"zhangsan"},
 		})
+		Eventually(func() error { return approve("zhangsan", "ops") }).Should(MatchError(ContainSubstring("may not act through this application")),
+			"with any application, one would have what it was granted besides")
+		may(ctx, "portal", "", rbacv1.PolicyRule{
+			APIGroups: []string{"ticketflow.dev"}, Resources: []string{"applications"}, Verbs: []string{"act-as"}, ResourceNames: []string{"ops", "narrow", "none"},
+		})
 		Eventually(func(g Gomega) { g.Expect(reasonOf(approve("zhangsan", "none"))).To(Equal("UnknownApplication")) }).Should(Succeed())
 		Expect(reasonOf(approve("zhangsan", ""))).To(Equal("BadParameter"))
 		Expect(approve("guiji", "ops")).To(MatchError(ContainSubstring("may not act as this user")))

@@ -100,7 +100,7 @@ func viewer() spec.Schema {
 func onBehalf() map[string]spec.Schema {
 	return map[string]spec.Schema{
 		"actor":          text("The user who acts, if it is another than the Kubernetes user: needs the verb act-as on actors.ticketflow.dev."),
-		"application":    text("The application through which the actor acts."),
+		"application":    text("The application through which the actor acts: needs the verb act-as on applications.ticketflow.dev."),
 		"idempotencyKey": text("Makes the repetition of a request harmless."),
 		"comment":        text("What is said with it; at most 10 000 characters."),
 		"fields":         anything("Fields to set, by name."),

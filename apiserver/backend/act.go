@@ -19,6 +19,8 @@ import (
 	"ticketflow.dev/ticketflow/engine"
 )
 
+// +kubebuilder:rbac:groups=ticketflow.dev,resources=applications,verbs=act-as
+
 // Act asks for an action on a ticket and waits for its outcome: engine first,
 // for an early refusal, then spec.action, then the watch. It answers the ticket
 // after the action. A *Failure says why it was refused; Pending that it was

@@ -59,7 +59,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	// way; the gateway may act as anybody besides.
 	everybody := []string{managerName, apiserver, importerName, "gateway", "lilei", collectorName, namespacesName, statefulSetsName, sharedName}
 	grant(ctx, admin, "everything", everybody, []string{"*"}, "*")
-	grant(ctx, admin, "actors", []string{"gateway"}, []string{"act-as"}, "actors")
+	grant(ctx, admin, "actors", []string{"gateway", "deputy"}, []string{"act-as"}, "actors")
+	grant(ctx, admin, "deputy", []string{"deputy"}, []string{"*"}, "tickets")
 	manager, gateway, lilei = as(managerName), as("gateway"), as("lilei")
 	server, importer = as(apiserver), as(importerName)
 	collector, namespaces, statefulSets, shared = as(collectorName), as(namespacesName), as(statefulSetsName), as(sharedName)
@@ -175,9 +176,26 @@ var _ = Describe("Who asks for an action", func() {
 		}),
 		Entry("to be a hook that calls back", func(a *v1alpha1.TicketAction) {
 			yes := true
-			a.Type, a.Succeeded = v1alpha1.ActionHookCallback, &yes
+			a.Type, a.Succeeded, a.By = v1alpha1.ActionHookCallback, &yes, v1alpha1.RequestedBy{Application: "ops"}
 		}),
 	)
+
+	It("has no application's grants, nor a hook's word, by acting as somebody", func(ctx SpecContext) {
+		deputy := as("deputy")
+		t := ticket(nil)
+		Expect(lilei.Create(ctx, t)).To(Succeed())
+		through := action(func(a *v1alpha1.TicketAction) { a.By = v1alpha1.RequestedBy{Application: "ops"} })
+		Expect(patch(ctx, deputy, t, func(t *v1alpha1.Ticket) { t.Spec.Action = through })).To(MatchError(ContainSubstring("act-as on that application")))
+		Expect(deputy.Create(ctx, ticket(byApplication))).To(MatchError(ContainSubstring("act-as on that application")))
+		yes := true
+		hook := action(func(a *v1alpha1.TicketAction) {
+			a.Type, a.Succeeded, a.By.User = v1alpha1.ActionHookCallback, &yes, v1alpha1.HookUser
+		})
+		for _, c := range []client.Client{deputy, gateway} {
+			Expect(patch(ctx, c, t, func(t *v1alpha1.Ticket) { t.Spec.Action = hook })).To(MatchError(ContainSubstring("HookCallback")))
+		}
+		Expect(patch(ctx, deputy, t, func(t *v1alpha1.Ticket) { t.Spec.Action = action(nil) })).To(Succeed(), "but what the actor may")
+	})
 
 	It("may ask for oneself, once at a time, and rewrite nothing", func(ctx SpecContext) {
 		t := ticket(nil)

@@ -24,7 +24,8 @@ type Ticket struct {
 }
 
 // OnBehalf is for programs that speak for people: whoever may act-as the actor,
-// on the resource actors of ticketflow.dev, may do so through an application.
+// on the resource actors of ticketflow.dev, may do so through an application that
+// one may act-as too.
 type OnBehalf struct {
 	// Actor is the user who acts; by default whom the Kubernetes user is.
 	Actor string `json:"actor,omitempty"`
