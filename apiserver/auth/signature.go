@@ -38,12 +38,14 @@ type Signature struct {
 	namespace string
 	clock     clock.PassiveClock
 	nonces    *nonces
+	// unverified has a place for each body that is read before its signature is checked.
+	unverified chan struct{}
 }
 
 // NewSignature reads applications' tokens from Secrets in the system namespace, uncached.
 func NewSignature(d *directory.Directory, secrets client.Reader, systemNamespace string, clk clock.PassiveClock) *Signature {
 	return &Signature{
-		directory: d, namespace: systemNamespace, clock: clk, nonces: newNonces(),
+		directory: d, namespace: systemNamespace, clock: clk, nonces: newNonces(), unverified: make(chan struct{}, mostUnverified),
 		tokens: &tokens{secrets: secrets, clock: clk, kept: map[tokenSource]keptToken{}},
 	}
 }

@@ -36,6 +36,10 @@ const (
 	MaxBody = 1 << 20
 
 	minNonce, maxNonce = 16, 128
+	// mostUnverified bounds how many bodies are read at a time of callers who are
+	// not known yet: each holds a place among the requests in flight, and a body
+	// that never comes must not keep the clients out whose signature needs none.
+	mostUnverified = 64
 	// mostNonces bounds the memory for replays; beyond it requests wait.
 	mostNonces = 1_000_000
 )
@@ -67,7 +71,13 @@ func (s *Signature) checkStrong(r *http.Request, caller *backend.Caller, token s
 	if len(nonce) < minNonce || len(nonce) > maxNonce {
 		return backend.Failf(engine.ReasonBadParameter, "%s: it must have %d to %d characters", HeaderNonce, minNonce, maxNonce)
 	}
+	select {
+	case s.unverified <- struct{}{}:
+	default:
+		return backend.Failf(backend.ReasonBusy, "too many requests are being served: try again")
+	}
 	body, failure := peek(r)
+	<-s.unverified
 	if failure != nil {
 		return failure
 	}

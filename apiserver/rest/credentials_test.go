@@ -6,7 +6,9 @@ package rest_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -90,6 +92,29 @@ var _ = Describe("The stronger signature", func() {
 		Entry("not with a short nonce", "BadParameter", func(r *http.Request) { r.Header.Set(auth.HeaderNonce, "short") }),
 		Entry("not by another method", "BadSignature", func(r *http.Request) { r.Header.Set(auth.HeaderMethod, "ROT13") }),
 	)
+
+	It("keeps no others out while bodies do not come", func() {
+		var slow []net.Conn
+		for range 100 { // as many as are served at a time
+			conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+			Expect(err).NotTo(HaveOccurred())
+			slow = append(slow, conn)
+			_, err = fmt.Fprintf(conn, "POST /api/v1.0/tickets HTTP/1.1\r\nHost: x\r\nappname: strong\r\ntimestamp: 1\r\nsignature: x\r\n"+
+				"signature-method: HMAC-SHA256\r\nnonce: 0123456789abcdef\r\nContent-Length: 10\r\n\r\n{")
+			Expect(err).NotTo(HaveOccurred())
+		}
+		nonce := 0
+		strong := func() string {
+			nonce++
+			return strongly("GET", "workflows", "", "lilei", fmt.Sprintf("beside-slow-ones-%d", nonce), nil).Reason
+		}
+		Eventually(strong).Should(Equal("Busy"))
+		as("lilei").get("workflows").ok()
+		for _, conn := range slow {
+			Expect(conn.Close()).To(Succeed())
+		}
+		Eventually(strong).Should(BeEmpty())
+	})
 
 	It("is as the worked example of docs/signatures.md has it", func() {
 		text := auth.StringToSign("POST", "/api/v1.0/tickets/17/comments", "", []byte(`{"suggestion": "ok"}`), "ops", "lilei", "1523353173", "7f9c2ba4e88f827d", "")
