@@ -135,10 +135,48 @@ func TestWhichStatesOfItsParentATicketMayHangOn(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWalker(t, stuckProject)
-			w.dir.Parents = map[string]engine.ParentTicket{"it/project-1": {Snapshot: tc.parent, StateIDs: map[string]v1alpha1.WireID{"develop": 1, "test": 2}}}
+			w.dir.Parents = map[string]engine.ParentTicket{"it/project-1": {Snapshot: tc.parent, Graph: parent.graph}}
 			w.parent, w.parentState = "project-1", tc.state
 			got := engine.Reason("")
 			if r := w.open("go", nil); r != nil {
+				got = r.Reason
+			}
+			if got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestWhoMayHangATicketOnAnother(t *testing.T) {
+	everyone := "visibility: Everyone\n" + stuckProject
+	cases := map[string]struct {
+		workflow string
+		creator  v1alpha1.UserName
+		by       v1alpha1.RequestedBy
+		want     engine.Reason
+	}{
+		"who opened the other":                                    {stuckProject, "lilei", portal(), ""},
+		"who has nothing to do with it":                           {stuckProject, "other", portal(), engine.ReasonUnknownTicket},
+		"anyone where everyone may look":                          {everyone, "other", portal(), ""},
+		"anyone of whom an application speaks that may intervene": {stuckProject, "other", v1alpha1.RequestedBy{Application: "desk"}, ""},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			parent := newWalker(t, tc.workflow)
+			if r := parent.open("go", nil); r != nil {
+				t.Fatal(r)
+			}
+			dir := directory()
+			dir.Applications["desk"] = engine.Application{Name: "desk", AllWorkflows: true, Intervene: true}
+			dir.Parents = map[string]engine.ParentTicket{"it/project-1": {Snapshot: parent.s, Graph: parent.graph}}
+			child := parent.s
+			child.Name, child.Status = "part-1", v1alpha1.TicketStatus{}
+			child.Spec.Creator, child.Spec.By = tc.creator, tc.by
+			child.Spec.Parent = &v1alpha1.ParentReference{Name: "project-1", State: "develop"}
+			_, r := engine.Open(parent.graph, child, engine.Identities{ID: 18, SerialNumber: "loonflow_202605150002", Revision: "vpn-1"}, dir, start)
+			got := engine.Reason("")
+			if r != nil {
 				got = r.Reason
 			}
 			if got != tc.want {

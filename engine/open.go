@@ -134,6 +134,19 @@ func (t *turn) openingTransition() (*Transition, *Refusal) {
 	return chosen, nil
 }
 
+// MayHangOn says whether somebody's ticket may hang on another. A sub-ticket takes
+// part in how its parent goes on and reads its fields: only those may have one who
+// may look at the parent, or intervene there.
+func MayHangOn(parent ParentTicket, creator string, by v1alpha1.RequestedBy, dir Directory) bool {
+	return CanView(parent.Graph, parent.Snapshot, creator, dir) || CanIntervene(parent.Graph, creator, by, dir)
+}
+
+// NoSuchParent is the refusal of a parent that there is not, or not for whoever
+// asks for it.
+func NoSuchParent() *Refusal {
+	return refuse(ReasonUnknownTicket, "parent_ticket_id: there is no such ticket beside this one")
+}
+
 // hangOnParent notes the wire ids of the parent ticket and its state.
 func (t *turn) hangOnParent() *Refusal {
 	reference := t.s.Spec.Parent
@@ -141,20 +154,20 @@ func (t *turn) hangOnParent() *Refusal {
 		return nil
 	}
 	parent, ok := t.dir.Parent(t.s.Namespace, string(reference.Name))
-	if !ok {
-		return refuse(ReasonUnknownTicket, "parent_ticket_id: there is no such ticket beside this one")
+	if !ok || !MayHangOn(parent, string(t.s.Spec.Creator), t.s.Spec.By, t.dir) {
+		return NoSuchParent()
 	}
 	t.s.Status.ParentID = parent.Snapshot.Status.ID
 	if reference.State == "" {
 		return nil
 	}
-	id, ok := parent.StateIDs[string(reference.State)]
+	state, ok := parent.Graph.State(reference.State)
 	if !ok {
 		return refuse(ReasonParentElsewhere, "parent_ticket_state_id: the parent ticket's workflow has no state %q", reference.State)
 	}
 	if hasLeft(&parent.Snapshot.Status, reference.State) {
 		return refuse(ReasonParentElsewhere, "parent_ticket_state_id: the parent ticket has left state %q", reference.State)
 	}
-	t.s.Status.ParentStateID = id
+	t.s.Status.ParentStateID = state.ID
 	return nil
 }

@@ -126,8 +126,8 @@ func TestWhateverTheWorkflow(t *testing.T) {
 			rt.Fatalf("a drawn workflow has problems: %v\n%s", problems, text)
 		}
 		w := &walker{t: t, graph: graph, dir: directory(), now: start, parent: "project"}
-		w.dir.Parents = map[string]engine.ParentTicket{"it/project": {Snapshot: engine.Snapshot{
-			Status: v1alpha1.TicketStatus{ID: 3, Fields: v1alpha1.JSONObject{"boss": "b2,gone"}},
+		w.dir.Parents = map[string]engine.ParentTicket{"it/project": {Graph: graph, Snapshot: engine.Snapshot{
+			Spec: v1alpha1.TicketSpec{Creator: "lilei"}, Status: v1alpha1.TicketStatus{ID: 3, Fields: v1alpha1.JSONObject{"boss": "b2,gone"}},
 		}}}
 		if w.open("go", v1alpha1.JSONObject{"who": "b1,b2"}) != nil {
 			rt.Skip("nobody would act there at first")

@@ -105,8 +105,8 @@ type Script struct {
 // ParentTicket is what the engine needs to know of a parent ticket.
 type ParentTicket struct {
 	Snapshot Snapshot
-	// StateIDs are the wire ids of the parent's states, by name.
-	StateIDs map[string]v1alpha1.WireID
+	// Graph that it follows.
+	Graph *Graph
 }
 
 // Directory answers the engine's questions about what lies outside the ticket.

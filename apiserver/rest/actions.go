@@ -118,15 +118,19 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 	}
 	parent, ok := r.api.backend.TicketByID(id)
 	if !ok || parent.Namespace != w.Namespace || !r.mayUse(parent.Namespace, string(parent.Spec.WorkflowRef.Name)) {
-		return nil, engine.Refuse(engine.ReasonUnknownTicket, "parent_ticket_id: there is no ticket %d beside this one", id)
-	}
-	reference := &v1alpha1.ParentReference{Name: v1alpha1.ObjectName(parent.Name)}
-	if stateID == 0 {
-		return reference, nil
+		return nil, engine.NoSuchParent()
 	}
 	graph, err := r.api.backend.Graph(r.Context(), parent)
 	if err != nil {
 		return nil, err
+	}
+	on := engine.ParentTicket{Snapshot: backend.Snapshot(parent), Graph: graph}
+	if !engine.MayHangOn(on, r.caller.User, r.caller.By(), r.people) {
+		return nil, engine.NoSuchParent()
+	}
+	reference := &v1alpha1.ParentReference{Name: v1alpha1.ObjectName(parent.Name)}
+	if stateID == 0 {
+		return reference, nil
 	}
 	state, ok := graph.StateByID(stateID)
 	if !ok {

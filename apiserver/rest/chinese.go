@@ -158,7 +158,6 @@ var chinese = map[string]string{
 	"transition_id: the ticket's state %q has no transition with the id %d; it has %s": "transition_id: 工单当前状态%q没有ID为%d的流转, 可用的流转: %s",
 	"state_id: the ticket's workflow has no state with the id %d":                      "state_id: 工单的工作流没有ID为%d的状态",
 	"transition_id: %d does not lead on from the start state of workflow %d":           "transition_id: %d不从工作流%d的开始状态出发",
-	"parent_ticket_id: there is no ticket %d beside this one":                          "parent_ticket_id: 同一空间内没有工单%d",
 	"parent_ticket_state_id: ticket %d has no state %d":                                "parent_ticket_state_id: 工单%d没有状态%d",
 	"is missing":                       "缺失",
 	"is not an object":                 "不是对象",

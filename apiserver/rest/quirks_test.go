@@ -154,6 +154,14 @@ var _ = Describe("The quirks of release r1.0.14", func() {
 			refused("ParentElsewhere", "42")
 	})
 
+	It("Q23: whoever may not look at a parent can hang nothing on it, and is not told that there is one", func() {
+		parent := opened(as("lilei"), `{"workflow_id": 6, "transition_id": 61, "title": "project"}`)
+		body := `{"workflow_id": 4, "transition_id": 41, "parent_ticket_id": %s, "parent_ticket_state_id": 62}`
+		for _, id := range []string{idOf(parent), "987654"} {
+			as("zhangsan").post("tickets", fmt.Sprintf(body, id)).refused("UnknownTicket", "parent_ticket_id: there is no such ticket beside this one")
+		}
+	})
+
 	It("Q24: what is refused leaves nothing behind", func() {
 		before := as("lilei").get("tickets?category=owner").ok().(map[string]any)["total"]
 		as("lilei").post("tickets", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": "many"}`).refused("InvalidFields", "days")

@@ -108,7 +108,7 @@ var _ = Describe("What is not right", func() {
 		Entry("with fields missing", `{"workflow_id": 1, "transition_id": 1}`, "MissingFields", "title, days"),
 		Entry("with a wrong value", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 2.7}`, "InvalidFields", "days"),
 		Entry("with a value out of bounds", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 31}`, "InvalidFields", "days"),
-		Entry("with an unknown parent", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 1, "parent_ticket_id": 987654}`, "UnknownTicket", "987654"),
+		Entry("with an unknown parent", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 1, "parent_ticket_id": 987654}`, "UnknownTicket", "parent_ticket_id"),
 	)
 
 	DescribeTable("a list is refused", func(query, about string) {

@@ -241,7 +241,7 @@ func (d *Directory) Parent(namespace, name string) (engine.ParentTicket, bool) {
 			Namespace: namespace, Name: name, UID: string(ticket.UID),
 			Spec: *ticket.Spec.DeepCopy(), Status: *ticket.Status.DeepCopy(),
 		},
-		StateIDs: graph.IDs.States,
+		Graph: graph,
 	}, true
 }
 
