@@ -57,7 +57,7 @@ type TakenError struct {
 
 // Error names the id and whose it is.
 func (e *TakenError) Error() string {
-	return fmt.Sprintf("id %d of %s was wanted for %s, but belongs to %s", e.ID, e.Kind, e.Name, e.Owner)
+	return fmt.Sprintf("id %d of %s was wanted for %s, but belongs to %s: leave the id out to be given a free one", e.ID, e.Kind, e.Name, e.Owner)
 }
 
 // Name is the name under which an object's id is registered.

@@ -83,7 +83,7 @@ var _ = Describe("the registry", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(after["x"]).To(BeEquivalentTo(5))
 		_, err = ids.NewRegistry(k8s, ns, nil).Assign(ctx, ids.Fields, []ids.Claim{{Name: "y", Want: before["x"]}})
-		Expect(err).To(MatchError(ContainSubstring("belongs to x")))
+		Expect(err).To(MatchError(ContainSubstring("belongs to x: leave the id out")))
 		still, err := ids.NewRegistry(k8s, ns, nil).Assign(ctx, ids.Fields, claims("x"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(still["x"]).To(BeEquivalentTo(5))

@@ -132,7 +132,7 @@ var _ = Describe("who calls", func() {
 		nobody := desk{user: "nobody", namespace: newNamespace(ctx)}
 		for _, arguments := range [][]string{{"list"}, {"show", "a"}, {"new", "vpn"}, {"graph", "vpn"}} {
 			Expect(nobody.fails(ctx, plugin.ExitFailed, arguments...)).To(And(
-				ContainSubstring("is forbidden"), HaveSuffix("\nAsk an administrator of the cluster for the rights that docs/kubectl-ticket.md lists.\n")))
+				ContainSubstring("is forbidden"), HaveSuffix("\nChoose a namespace in which you may with -n, or ask an administrator of the cluster for the rights that docs/kubectl-ticket.md lists.\n")))
 		}
 	})
 })
@@ -308,7 +308,7 @@ var _ = DescribeTable("What is refused says why and what to do", func(ctx SpecCo
 		"error: NothingToAccept: the ticket needs no accepting: state \"lead\" has one participant or is not distributed by claim\nSee where it stands and what you may do: kubectl ticket show vpn-1 -n NS\n",
 		func(o office) desk { return o.zhangsan }, "accept"),
 	Entry("delivering to nobody", plugin.ExitFailed,
-		"error: UnknownUser: target_username: there is no user \"nobody\"\nSee who there is, and who is active: kubectl get users.ticketflow.dev\n",
+		"error: UnknownUser: target_username: there is no user \"nobody\"\nSee who there is, and who is active: kubectl get users.ticketflow.dev, with the role ticketflow-people. An administrator adds people.\n",
 		func(o office) desk { return o.zhangsan }, "deliver", "nobody"),
 	Entry("giving back what nobody asked for", plugin.ExitFailed,
 		"error: NotInAddNode: nobody was asked to sign: there is no add_node to end\nSee where it stands and what you may do: kubectl ticket show vpn-1 -n NS\n",

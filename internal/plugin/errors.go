@@ -66,7 +66,7 @@ func adviceFor(reason engine.Reason, ticket string) string {
 	case engine.ReasonMissingFields, engine.ReasonInvalidFields:
 		return "Give values with --field NAME=VALUE, and a title with --title when opening a ticket."
 	case engine.ReasonUnknownUser:
-		return "See who there is, and who is active: kubectl get users.ticketflow.dev"
+		return "See who there is, and who is active: kubectl get users.ticketflow.dev, with the role ticketflow-people. An administrator adds people."
 	case engine.ReasonUnknownTransition:
 		return "See what leads on: kubectl ticket graph " + ticket
 	case engine.ReasonConditionFailed:
@@ -110,11 +110,11 @@ func adviceOnCluster(err error) string {
 	case clientcmd.IsEmptyConfig(err):
 		return "Say which cluster: set KUBECONFIG, or give --kubeconfig or --context."
 	case isNotInstalled(err):
-		return "Ticketflow is not installed on this cluster: apply its CRDs, or choose another cluster with --context."
+		return "Ticketflow is not installed on this cluster, or without its API server: see docs/install.md, or choose another cluster with --context."
 	case apierrors.IsServiceUnavailable(err):
 		return "Ticketflow's API server does not answer: kubectl get apiservices.apiregistration.k8s.io " + restv1.APIServiceName
 	case apierrors.IsForbidden(err):
-		return "Ask an administrator of the cluster for the rights that docs/kubectl-ticket.md lists."
+		return "Choose a namespace in which you may with -n, or ask an administrator of the cluster for the rights that docs/kubectl-ticket.md lists."
 	case apierrors.IsUnauthorized(err):
 		return "Log in again: the cluster does not know you by this kubeconfig."
 	case apierrors.IsConflict(err), apierrors.IsResourceExpired(err), apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err):
