@@ -15,6 +15,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	. "github.com/onsi/gomega/gstruct"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
 
 // openHooked opens a ticket that waits for a hook and answers its path.
@@ -124,6 +127,27 @@ var _ = Describe("Statistics", func() {
 })
 
 var _ = Describe("The parts of a workflow", func() {
+	It("name departments by their ids, and 0 where there is none", func(ctx SpecContext) {
+		w, department := &v1alpha1.Workflow{}, &v1alpha1.Department{}
+		name := client.ObjectKey{Namespace: "it", Name: "hooked"}
+		Expect(k8s.Get(ctx, client.ObjectKey{Name: "operations"}, department)).To(Succeed())
+		Expect(k8s.Get(ctx, name, w)).To(Succeed())
+		old := w.Spec.DeepCopy()
+		w.Spec.States[2].Participants = &v1alpha1.Participants{Departments: []v1alpha1.ObjectName{"operations", "nowhere"}}
+		Expect(k8s.Update(ctx, w)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) {
+			Expect(k8s.Get(ctx, name, w)).To(Succeed())
+			w.Spec = *old
+			Expect(k8s.Update(ctx, w)).To(Succeed())
+			Eventually(func() any { return as("lilei").get("workflows/states/53").ok() }).Should(keys(Keys{"participant": Equal("guiji")}))
+		})
+		ids := Equal(fmt.Sprintf("%d,0", department.Status.ID))
+		Eventually(func() any { return as("lilei").get("workflows/5/states").ok() }).Should(keys(Keys{"value": ContainElement(keys(Keys{
+			"participant_info": keys(Keys{"participant_type_id": BeEquivalentTo(3), "participant": ids, "participant_alias": Equal("运维部,未知")}),
+		}))}))
+		Expect(as("lilei").get("workflows/states/53").ok()).To(keys(Keys{"participant": ids, "participant_type_id": BeEquivalentTo(3)}))
+	})
+
 	It("are shown to the applications that it is for", func() {
 		Expect(as("").get("workflows/5").ok()).To(keys(Keys{
 			"name": Equal("hooked"), "notices": Equal("7"), "view_permission_check": BeTrue(), "creator": Equal("admin"),
@@ -131,7 +155,7 @@ var _ = Describe("The parts of a workflow", func() {
 		}))
 		transitions := as("").get("workflows/5/transitions").ok().(map[string]any)
 		Expect(transitions["value"]).To(HaveExactElements(
-			keys(Keys{"id": BeEquivalentTo(51), "name": Equal("提交"), "transition_type_id": BeEquivalentTo(1), "source_state_id": BeEquivalentTo(51),
+			keys(Keys{"id": BeEquivalentTo(51), "name": Equal("提交"), "transition_type_id": BeEquivalentTo(1), "source_state_id": BeEquivalentTo(51), "field_require_check": BeTrue(),
 				"destination_state_info": keys(Keys{"id": BeEquivalentTo(52), "name": Equal("called")}), "condition_expression": And(ContainSubstring("fields.level"), ContainSubstring(`"target_state_id":54`))}),
 			keys(Keys{"id": BeEquivalentTo(52)}), keys(Keys{"id": BeEquivalentTo(53)}),
 			keys(Keys{"id": BeEquivalentTo(54), "transition_type_id": BeEquivalentTo(2), "timer": BeEquivalentTo(86400), "condition_expression": Equal("[]")}),
