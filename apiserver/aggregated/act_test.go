@@ -310,6 +310,18 @@ var _ = Describe("a list of tickets", func() {
 		}
 	}
 
+	DescribeTable("does not go on from what no list gave", func(ctx SpecContext, from string) {
+		handlers(ctx, "lilei")
+		_, err := dynamic.NewForConfigOrDie(configOf("lilei")).Resource(restv1.GroupVersion.WithResource("tickets")).
+			Namespace(desk).List(ctx, metav1.ListOptions{Continue: from})
+		Expect(err).To(Satisfy(apierrors.IsBadRequest))
+		Expect(err).To(MatchError(ContainSubstring("continue")))
+	},
+		Entry("another token", "eyJ2IjoibWV0YSJ9"),
+		Entry("a page before the first", "0"),
+		Entry("more pages than there can be", "9223372036854775807"),
+	)
+
 	It("has what each ticket's own rule shows, page by page", func(ctx SpecContext) {
 		create(ctx, workflow(desk, "secret-vpn", v1alpha1.VisibilityRelated))
 		handlers(ctx, "lilei", "wangwu", "seer")

@@ -117,9 +117,11 @@ func paging(o *internalversion.ListOptions) (page, size int, err error) {
 		size = int(o.Limit)
 	}
 	if o.Continue != "" {
-		if page, err = strconv.Atoi(o.Continue); err != nil || page < 1 {
+		next, err := strconv.ParseInt(o.Continue, 10, 32)
+		if err != nil || next < 1 {
 			return 0, 0, apierrors.NewBadRequest("continue: is not what an earlier list gave")
 		}
+		page = int(next)
 	}
 	return page, size, nil
 }
