@@ -11,7 +11,6 @@ import (
 	_ "embed"
 	"flag"
 	"fmt"
-	"net/http"
 	"os"
 	"regexp"
 	"time"
@@ -167,7 +166,7 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 			n := 0
 			return func(ctx context.Context) error {
 				n++
-				return b.rest.Call(ctx, http.MethodGet, "tickets?"+l.query(client, n), nil, nil)
+				return b.rest.Fetch(ctx, "tickets?"+l.query(client, n))
 			}
 		})
 		if err != nil {
@@ -179,7 +178,7 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 		n := 0
 		return func(ctx context.Context) error {
 			n++
-			return b.rest.Call(ctx, http.MethodGet, fmt.Sprintf("tickets/%d", firstCopy+(client*7919+n*31)%tickets), nil, nil)
+			return b.rest.Fetch(ctx, fmt.Sprintf("tickets/%d", firstCopy+(client*7919+n*31)%tickets))
 		}
 	})
 	if err != nil {

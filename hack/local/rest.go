@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -42,26 +43,7 @@ func (r *REST) Call(ctx context.Context, method, path string, body, data any) er
 
 // Once is Call with a key: however often it is made, it happens once.
 func (r *REST) Once(ctx context.Context, key, method, path string, body, data any) error {
-	var encoded []byte
-	if body != nil {
-		var err error
-		if encoded, err = json.Marshal(body); err != nil {
-			return err
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.Address+"/api/v1.0/"+path, bytes.NewReader(encoded))
-	if err != nil {
-		return err
-	}
-	timestamp, signature := Sign(r.Token, time.Now())
-	for name, value := range map[string]string{
-		"appname": r.Application, "username": r.User, "timestamp": timestamp, "signature": signature, "Idempotency-Key": key,
-	} {
-		if value != "" {
-			request.Header.Set(name, value)
-		}
-	}
-	response, err := r.HTTP.Do(request)
+	response, err := r.send(ctx, key, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -82,6 +64,45 @@ func (r *REST) Once(ctx context.Context, key, method, path string, body, data an
 		return json.Unmarshal(answer.Data, data)
 	}
 	return nil
+}
+
+// Fetch reads what is at a path and looks no further than whether it is what was
+// asked for: who measures a server should not measure his own decoding.
+func (r *REST) Fetch(ctx context.Context, path string) error {
+	response, err := r.send(ctx, "", http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	if err == nil && !bytes.HasPrefix(answer, []byte(`{"code":0,`)) {
+		err = fmt.Errorf("%s: %d %.200s", path, response.StatusCode, answer)
+	}
+	return err
+}
+
+// send makes a signed request.
+func (r *REST) send(ctx context.Context, key, method, path string, body any) (*http.Response, error) {
+	var encoded []byte
+	if body != nil {
+		var err error
+		if encoded, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.Address+"/api/v1.0/"+path, bytes.NewReader(encoded))
+	if err != nil {
+		return nil, err
+	}
+	timestamp, signature := Sign(r.Token, time.Now())
+	for name, value := range map[string]string{
+		"appname": r.Application, "username": r.User, "timestamp": timestamp, "signature": signature, "Idempotency-Key": key,
+	} {
+		if value != "" {
+			request.Header.Set(name, value)
+		}
+	}
+	return r.HTTP.Do(request)
 }
 
 // Sign signs a time with a token.
