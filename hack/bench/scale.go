@@ -187,6 +187,6 @@ var lists = []struct {
 		return "category=all&reverse=0&create_start=" + from.Format("2006-01-02") + "&page=" + strconv.Itoa(1+n%50)
 	}, false},
 	{"list by id", func(c, n int) string { return fmt.Sprintf("category=all&ticket_ids=%d", firstCopy+(c*7919+n)%1000) }, false},
-	{"list by serial number", func(c, n int) string { return fmt.Sprintf("category=all&sn=loonflow_20180101%07d", (c*7919+n)%1000) }, true},
+	{"list by serial number", func(c, n int) string { return fmt.Sprintf("category=all&sn=loonflow_20180101%07d", (c*7919+n)%1000) }, false},
 	{"list by title", func(c, n int) string { return fmt.Sprintf("category=all&title=number+%d", (c*7919+n)%1000) }, true},
 }
