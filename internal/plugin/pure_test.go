@@ -97,6 +97,27 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+func TestOnWhom(t *testing.T) {
+	script := v1alpha1.CurrentParticipants{Kind: v1alpha1.ParticipantsScript, Script: "grant"}
+	cases := map[string]struct {
+		status v1alpha1.TicketStatus
+		want   string
+	}{
+		"a script that runs":   {v1alpha1.TicketStatus{Participants: script}, "script/grant"},
+		"a script that failed": {v1alpha1.TicketStatus{Participants: script, LastRunFailed: true}, "script/grant (failed)"},
+		"a hook that failed":   {v1alpha1.TicketStatus{Participants: v1alpha1.CurrentParticipants{Kind: v1alpha1.ParticipantsHook}, LastRunFailed: true}, "hook (failed)"},
+		"people, after a run that failed": {v1alpha1.TicketStatus{LastRunFailed: true, Participants: v1alpha1.CurrentParticipants{
+			Kind: v1alpha1.ParticipantsUsers, Users: []v1alpha1.UserName{"guiji"}}}, "guiji"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := onWhom(&tc.status); got != tc.want {
+				t.Errorf("want %s, got %s", tc.want, got)
+			}
+		})
+	}
+}
+
 func TestWaiting(t *testing.T) {
 	cases := map[string]struct {
 		participants v1alpha1.CurrentParticipants

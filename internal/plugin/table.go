@@ -40,7 +40,7 @@ var ticketColumns = []column{
 	{"WORKFLOW", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return string(t.Spec.WorkflowRef.Name) }},
 	{"STATE", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return string(t.Status.State) }},
 	{"PROGRESS", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return progress(t) }},
-	{"PARTICIPANTS", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return waitsFor(&t.Status.Participants) }},
+	{"PARTICIPANTS", false, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return onWhom(&t.Status) }},
 	{"IN STATE", true, func(t *v1alpha1.Ticket, now clock.PassiveClock) string { return age(t.Status.EnteredAt, now) }},
 	{"AGE", false, func(t *v1alpha1.Ticket, now clock.PassiveClock) string { return age(&t.CreationTimestamp, now) }},
 	{"CREATOR", true, func(t *v1alpha1.Ticket, _ clock.PassiveClock) string { return string(t.Spec.Creator) }},
@@ -100,6 +100,16 @@ func waitsFor(p *v1alpha1.CurrentParticipants) string {
 		return "sub-tickets"
 	}
 	return none
+}
+
+// onWhom is waitsFor in a row, which says too that a run has failed: such a ticket
+// waits for a person after all.
+func onWhom(status *v1alpha1.TicketStatus) string {
+	kind := status.Participants.Kind
+	if status.LastRunFailed && (kind == v1alpha1.ParticipantsScript || kind == v1alpha1.ParticipantsHook) {
+		return waitsFor(&status.Participants) + " (failed)"
+	}
+	return waitsFor(&status.Participants)
 }
 
 // waiting is waitsFor in a sentence.

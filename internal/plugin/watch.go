@@ -122,7 +122,7 @@ func isRefused(err error, reason engine.Reason) bool {
 
 // gist is what a table's row tells, its ages apart.
 func gist(t *v1alpha1.Ticket) string {
-	return fmt.Sprint(t.Status.ID, t.Status.State, progress(t), waitsFor(&t.Status.Participants), t.Status.Title)
+	return fmt.Sprint(t.Status.ID, t.Status.State, progress(t), onWhom(&t.Status), t.Status.Title)
 }
 
 // shower writes tickets as they come.
