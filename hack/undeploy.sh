@@ -9,10 +9,11 @@ everything=
 [ "$1" != --everything ] || { everything=yes; shift; }
 manifest=$1
 
-# without PATTERN: the manifest but for documents of these kinds.
-without() {
-  awk -v kinds="^($1)\$" '
-    function flush() { if (document != "" && kind !~ kinds) printf "---\n%s", document; document = kind = "" }
+# documents WANTED PATTERN: those of the manifest that are of these kinds, or with
+# WANTED 0 all others.
+documents() {
+  awk -v wanted="$1" -v kinds="^($2)\$" '
+    function flush() { if (document != "" && (kind ~ kinds) == wanted) printf "---\n%s", document; document = kind = "" }
     /^---$/ { flush(); next }
     /^kind: / { kind = $2 }
     { document = document $0 "\n" }
@@ -27,9 +28,11 @@ if [ -n "$everything" ] && "$kubectl" get crd tickets.ticketflow.dev >/dev/null 
 fi
 # First of all, since a namespace cannot be deleted while a group does not answer.
 "$kubectl" delete apiservice v1.rest.ticketflow.dev --ignore-not-found
+# Before their roles go, so that the manager can still give its lease back.
+documents 1 Deployment | "$kubectl" delete --ignore-not-found --cascade=foreground --timeout 2m -f -
 if [ -n "$everything" ]; then
   "$kubectl" delete --ignore-not-found --timeout 5m -f "$manifest"
 else
-  without 'CustomResourceDefinition|Namespace|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding' |
+  documents 0 'CustomResourceDefinition|Namespace|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding' |
     "$kubectl" delete --ignore-not-found --timeout 5m -f -
 fi

@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -41,13 +42,18 @@ func availability() {
 	})
 }
 
-// leadingPod is the manager that holds the lease.
-func leadingPod(ctx context.Context) corev1.Pod {
+// leader is who holds the managers' lease; empty if it was given back.
+func leader(ctx context.Context) string {
 	GinkgoHelper()
 	var lease coordinationv1.Lease
 	Expect(k8s.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: "ticketflow-manager"}, &lease)).To(Succeed())
-	Expect(lease.Spec.HolderIdentity).NotTo(BeNil())
-	name, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
+}
+
+// leadingPod is the manager that holds the lease.
+func leadingPod(ctx context.Context) corev1.Pod {
+	GinkgoHelper()
+	name, _, _ := strings.Cut(leader(ctx), "_")
 	var pod corev1.Pod
 	Expect(k8s.Get(ctx, client.ObjectKey{Namespace: systemNamespace, Name: name}, &pod)).To(Succeed())
 	return pod

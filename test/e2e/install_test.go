@@ -58,6 +58,7 @@ func removal() {
 			g.Expect(k8s.List(ctx, &pods, client.InNamespace(systemNamespace))).To(Succeed())
 			g.Expect(pods.Items).To(BeEmpty())
 		}).Should(Succeed())
+		Expect(leader(ctx)).To(BeEmpty(), "the manager gave its lease back")
 	})
 
 	It("goes on with them after it is installed again", func(ctx SpecContext) {
