@@ -128,8 +128,8 @@ var _ = Describe("revisions", func() {
 
 var _ = Describe("a workflow that is to be deleted", func() {
 	It("waits for a ticket until it is decided whether that is opened", func(ctx SpecContext) {
-		w, t := fixtures.Workflow("default"), fixtures.Ticket("default", "undecided-1")
-		w.Name, t.Spec.WorkflowRef.Name = "leaving", "leaving"
+		w, t := fixtures.Workflow("leaving"), fixtures.Ticket("leaving", "undecided-1")
+		Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "leaving"}})).To(Succeed())
 		Expect(k8s.Create(ctx, w)).To(Succeed())
 		_, err := reconciler.Reconcile(ctx, w.DeepCopy())
 		Expect(err).NotTo(HaveOccurred())
