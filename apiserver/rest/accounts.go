@@ -20,7 +20,7 @@ import (
 // administrators lets only administrators through to a handler.
 func (a *API) administrators(handle handler) handler {
 	return func(r *request) (answer, error) {
-		if !engine.IsAdministrator(r.caller.User, r.people) {
+		if !engine.IsAdministrator(r.caller.User, r.people()) {
 			return answer{}, administratorsOnly(r.caller.User)
 		}
 		return handle(r)
@@ -70,7 +70,7 @@ func (r *request) user(u *v1alpha1.User) wireUser {
 	out := wireUser{
 		ID: u.Status.ID, Username: directory.UserName(u), Alias: directory.DisplayName(u), Email: u.Spec.Email, Phone: u.Spec.Phone,
 		IsActive: u.Spec.Active == nil || *u.Spec.Active, IsAdmin: u.Spec.Administrator,
-		GmtCreated: r.render.wire.Time(&created), GmtModified: r.render.wire.Time(&created),
+		GmtCreated: r.api.render.wire.Time(&created), GmtModified: r.api.render.wire.Time(&created),
 	}
 	name := v1alpha1.UserName(out.Username)
 	out.IsWorkflowAdmin = slices.ContainsFunc(r.api.backend.Workflows(r.Context()), func(w *v1alpha1.Workflow) bool {
@@ -114,7 +114,7 @@ func (a *API) listRoles(r *request) (answer, error) {
 		name := directory.RoleDisplayName(role)
 		if r.found(name, role.Spec.Description) {
 			items = append(items, wireRole{
-				ID: role.Status.ID, authorship: r.render.authorship(role), Name: name, Description: role.Spec.Description, Label: labelText(role.Spec.Label),
+				ID: role.Status.ID, authorship: r.api.render.authorship(role), Name: name, Description: role.Spec.Description, Label: labelText(role.Spec.Label),
 			})
 		}
 	}
@@ -143,7 +143,7 @@ func (a *API) listUserRoles(r *request) (answer, error) {
 			created := directory.CreatedAt(role)
 			items = append(items, userRole{
 				ID: role.Status.ID, Name: directory.RoleDisplayName(role), Description: role.Spec.Description,
-				Label: labelText(role.Spec.Label), GmtCreated: r.render.wire.Time(&created),
+				Label: labelText(role.Spec.Label), GmtCreated: r.api.render.wire.Time(&created),
 			})
 		}
 	}
@@ -158,7 +158,7 @@ func (a *API) listRoleUsers(r *request) (answer, error) {
 	}
 	items := []wireUser{}
 	for _, member := range roles[at].Spec.Members {
-		if u, ok := r.people.UserObject(string(member)); ok && r.found(directory.UserName(u), directory.DisplayName(u)) {
+		if u, ok := r.people().UserObject(string(member)); ok && r.found(directory.UserName(u), directory.DisplayName(u)) {
 			items = append(items, r.user(u))
 		}
 	}
@@ -169,7 +169,7 @@ func (a *API) listDepartments(r *request) (answer, error) {
 	items := []wireDepartment{}
 	for _, d := range a.backend.Departments(r.Context()) {
 		if r.found(directory.DepartmentDisplayName(d), departmentLabel(d)) {
-			items = append(items, r.render.department(r.Context(), d))
+			items = append(items, r.api.render.department(r.Context(), d))
 		}
 	}
 	return paged(r, items)
@@ -193,9 +193,9 @@ func (a *API) listApplications(r *request) (answer, error) {
 		if !r.found(name) {
 			continue
 		}
-		known, _ := r.people.Application(name)
+		known, _ := r.people().Application(name)
 		items = append(items, wireApplication{
-			ID: app.Status.ID, authorship: r.render.authorship(app), AppName: name, Token: wire.Mask,
+			ID: app.Status.ID, authorship: r.api.render.authorship(app), AppName: name, Token: wire.Mask,
 			WorkflowIDs: r.workflowIDs(known), SerialPrefix: directory.SerialPrefix(app),
 		})
 	}
@@ -232,7 +232,7 @@ func (a *API) listScripts(r *request) (answer, error) {
 		created := directory.CreatedAt(s)
 		items = append(items, wireScript{
 			ID: s.Status.ID, Name: s.Name, Description: s.Spec.Description, SavedName: directory.ScriptFileName(s),
-			IsActive: s.Spec.Active == nil || *s.Spec.Active, GmtCreated: r.render.wire.Time(&created),
+			IsActive: s.Spec.Active == nil || *s.Spec.Active, GmtCreated: r.api.render.wire.Time(&created),
 		})
 	}
 	return paged(r, items)
@@ -251,7 +251,7 @@ type wireNotice struct {
 func (a *API) listNotices(r *request) (answer, error) {
 	items := []wireNotice{}
 	for _, n := range a.backend.Notifiers(r.Context()) {
-		item := wireNotice{ID: n.Status.ID, authorship: r.render.authorship(n), Name: noticeName(n), Description: n.Spec.Description}
+		item := wireNotice{ID: n.Status.ID, authorship: r.api.render.authorship(n), Name: noticeName(n), Description: n.Spec.Description}
 		if !r.found(item.Name, item.Description) {
 			continue
 		}

@@ -125,7 +125,7 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 		return nil, err
 	}
 	on := engine.ParentTicket{Snapshot: backend.Snapshot(parent), Graph: graph}
-	if !engine.MayHangOn(on, r.caller.User, r.caller.By(), r.people) {
+	if !engine.MayHangOn(on, r.caller.User, r.caller.By(), r.people()) {
 		return nil, engine.NoSuchParent()
 	}
 	reference := &v1alpha1.ParentReference{Name: v1alpha1.ObjectName(parent.Name)}

@@ -90,7 +90,6 @@ func (a *API) serve(x *exchange, found *route, id string) {
 	caller.Method, caller.Path = x.r.Method, x.r.URL.Path
 	req := &request{
 		Request: x.r, api: a, route: found, caller: caller, id: wireID(id), query: x.r.URL.Query(),
-		people: a.backend.Directory(), render: a.render,
 	}
 	if err := a.prepare(x, req, found); err != nil {
 		a.fail(x, err)
@@ -134,7 +133,7 @@ func (a *API) authenticate(r *http.Request, found *route, id string) (backend.Ca
 // prepare checks the user and reads the body.
 func (a *API) prepare(x *exchange, req *request, found *route) error {
 	if req.caller.User != "" {
-		if refusal := engine.SpeaksFor(req.caller.User, req.caller.By(), req.people); refusal != nil {
+		if refusal := engine.SpeaksFor(req.caller.User, req.caller.By(), req.people()); refusal != nil {
 			return refusal
 		}
 	} else if found.needs {

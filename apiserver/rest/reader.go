@@ -220,7 +220,7 @@ func (r *request) when(name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	for _, layout := range []string{time.DateTime, "2006-01-02 15:04", time.DateOnly, "2006-01-02T15:04:05", "2006-01-02T15:04", time.RFC3339} {
-		if t, err := time.ParseInLocation(layout, text, r.render.wire.Location); err == nil {
+		if t, err := time.ParseInLocation(layout, text, r.api.render.wire.Location); err == nil {
 			return t, nil
 		}
 	}

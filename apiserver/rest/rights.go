@@ -27,7 +27,7 @@ const (
 func (r *request) mayUse(namespace, workflow string) bool {
 	switch {
 	case r.caller.App != nil:
-		application, ok := r.people.Application(r.caller.AppName)
+		application, ok := r.people().Application(r.caller.AppName)
 		return ok && application.MayUse(namespace, workflow)
 	case r.caller.Hook != nil:
 		return r.caller.Hook.Namespace == namespace && string(r.caller.Hook.Spec.WorkflowRef.Name) == workflow
@@ -76,7 +76,7 @@ func (r *request) visibleTicket() (*v1alpha1.Ticket, *engine.Graph, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !engine.CanView(graph, backend.Snapshot(t), r.caller.User, r.people) {
+	if !engine.CanView(graph, backend.Snapshot(t), r.caller.User, r.people()) {
 		return nil, nil, notAllowedToView(r.caller.User, r.id)
 	}
 	return t, graph, nil

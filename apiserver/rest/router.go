@@ -129,9 +129,9 @@ type request struct {
 	id     v1alpha1.WireID
 	body   map[string]any
 	query  url.Values
-	people *directory.Directory
-	render *Renderer
 }
+
+func (r *request) people() *directory.Directory { return r.api.backend.Directory() }
 
 func (r *request) profile() v1alpha1.Profile { return profileOf(r.caller.App) }
 

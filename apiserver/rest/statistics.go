@@ -43,7 +43,7 @@ func (a *API) statistics(r *request) (answer, error) {
 	}
 	counts := map[dayCount]int{}
 	a.backend.EachHead(q, func(t *v1alpha1.Ticket) {
-		day := t.Status.OpenedAt.In(r.render.wire.Location).Format(time.DateOnly)
+		day := t.Status.OpenedAt.In(r.api.render.wire.Location).Format(time.DateOnly)
 		counts[dayCount{Day: day, Type: names[t.Namespace+"/"+string(t.Spec.WorkflowRef.Name)]}]++
 	})
 	out := make([]dayCount, 0, len(counts))
@@ -61,6 +61,6 @@ func (r *request) day(name string) (time.Time, error) {
 	if err != nil || t.IsZero() {
 		return time.Time{}, err
 	}
-	t = t.In(r.render.wire.Location)
+	t = t.In(r.api.render.wire.Location)
 	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location()), nil
 }

@@ -19,7 +19,7 @@ func (a *API) showTicket(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{data: valueOf[any]{r.render.Detail(r.Context(), t, graph, r.caller.User, r.profile())}}, nil
+	return answer{data: valueOf[any]{r.api.render.Detail(r.Context(), t, graph, r.caller.User, r.profile())}}, nil
 }
 
 // listTransitions answers anyone: nothing, where the user may do nothing.
@@ -28,7 +28,7 @@ func (a *API) listTransitions(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{data: r.render.Transitions(t, graph, r.caller.User)}, nil
+	return answer{data: r.api.render.Transitions(t, graph, r.caller.User)}, nil
 }
 
 func (a *API) listFlowLogs(r *request) (answer, error) {
@@ -44,7 +44,7 @@ func (a *API) listFlowLogs(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	logs, err := r.render.FlowLogs(r.Context(), t, graph, r.profile(), withData != nil && *withData)
+	logs, err := r.api.render.FlowLogs(r.Context(), t, graph, r.profile(), withData != nil && *withData)
 	if err != nil {
 		return answer{}, err
 	}
@@ -56,7 +56,7 @@ func (a *API) listFlowSteps(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	steps, err := r.render.FlowSteps(r.Context(), t, graph, r.profile())
+	steps, err := r.api.render.FlowSteps(r.Context(), t, graph, r.profile())
 	return answer{data: steps}, err
 }
 
@@ -78,7 +78,7 @@ func (a *API) participantInfo(r *request) (answer, error) {
 	}
 	for _, name := range waitsFor {
 		out.Names = append(out.Names, string(name))
-		if user, ok := r.people.UserObject(string(name)); ok {
+		if user, ok := r.people().UserObject(string(name)); ok {
 			out.People = append(out.People, person{Username: string(name), Alias: directory.DisplayName(user), Phone: user.Spec.Phone, Email: user.Spec.Email})
 		}
 	}
@@ -136,7 +136,7 @@ func (a *API) listTickets(r *request) (answer, error) {
 	found := a.backend.Heads(query.Query)
 	items := make([]listItem, 0, len(found.Heads))
 	for _, t := range found.Heads {
-		item, err := r.render.listItem(r.Context(), t)
+		item, err := r.api.render.listItem(r.Context(), t)
 		if err != nil {
 			// One ticket whose revision is gone must not break the list (Q36).
 			a.log.Error(err, "Failed to read a ticket's workflow", "ticket", t.Name)
@@ -249,12 +249,12 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 		if err != nil {
 			continue // it never compiled: it has no tickets
 		}
-		if managed && !engine.CanIntervene(graph, r.caller.User, v1alpha1.RequestedBy{}, r.people) {
+		if managed && !engine.CanIntervene(graph, r.caller.User, v1alpha1.RequestedBy{}, r.people()) {
 			continue
 		}
 		name := w.Namespace + "/" + w.Name
 		q.Workflows = append(q.Workflows, name)
-		if engine.CanViewAll(graph, r.caller.User, r.people) {
+		if engine.CanViewAll(graph, r.caller.User, r.people()) {
 			visible.Workflows = append(visible.Workflows, name)
 		}
 	}

@@ -53,7 +53,7 @@ func (a *API) listWorkflowTransitions(r *request) (answer, error) {
 		for _, t := range state.Transitions {
 			if r.found(t.DisplayName) {
 				item := transitionDict(graph, state, t)
-				item.authorship = r.render.authorship(w)
+				item.authorship = r.api.render.authorship(w)
 				item.Creator = string(graph.Spec.Creator)
 				items = append(items, item)
 			}
@@ -127,7 +127,7 @@ func (a *API) listCustomFields(r *request) (answer, error) {
 		}
 		full := renderField(field, v1alpha1.ProfileR1)
 		item := customField{
-			ID: field.ID, authorship: r.render.authorship(w), WorkflowID: graph.IDs.Workflow, TypeID: full.TypeID, Key: full.Key, Name: full.Name,
+			ID: field.ID, authorship: r.api.render.authorship(w), WorkflowID: graph.IDs.Workflow, TypeID: full.TypeID, Key: full.Key, Name: full.Name,
 			OrderID: full.OrderID, Default: full.Default, Description: full.Description, Template: full.Template,
 			BooleanLabels: full.BooleanLabels, Choice: choices(field), Label: full.Label,
 		}

@@ -127,7 +127,7 @@ func (a *API) listWorkflows(r *request) (answer, error) {
 	}
 	items := []wireWorkflow{}
 	for _, w := range r.workflows() {
-		item := r.render.workflow(r.Context(), w)
+		item := r.api.render.workflow(r.Context(), w)
 		if !strings.Contains(item.Name, search) || (managed != nil && *managed && !r.manages(w)) {
 			continue
 		}
@@ -156,9 +156,9 @@ func (a *API) managedWorkflows(r *request) (answer, error) {
 		if !r.manages(w) {
 			continue
 		}
-		full := r.render.workflow(r.Context(), w)
+		full := r.api.render.workflow(r.Context(), w)
 		item := managedWorkflow{
-			ID: full.ID, authorship: r.render.authorship(w), Name: full.Name, Description: full.Description, Notices: full.Notices,
+			ID: full.ID, authorship: r.api.render.authorship(w), Name: full.Name, Description: full.Description, Notices: full.Notices,
 			ViewPermissionCheck: full.ViewPermissionCheck, LimitExpression: full.LimitExpression, DisplayForm: full.DisplayForm,
 			TitleTemplate: full.TitleTemplate, ContentTemplate: full.ContentTemplate,
 		}
@@ -185,7 +185,7 @@ func (a *API) showWorkflow(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	full := r.render.workflow(r.Context(), w)
+	full := r.api.render.workflow(r.Context(), w)
 	return answer{data: workflowDetail{
 		Name: full.Name, Description: full.Description, Notices: full.Notices, ViewPermissionCheck: full.ViewPermissionCheck,
 		LimitExpression: full.LimitExpression, DisplayForm: full.DisplayForm, Creator: full.Creator, GmtCreated: full.GmtCreated,
@@ -194,7 +194,7 @@ func (a *API) showWorkflow(r *request) (answer, error) {
 
 func (r *request) manages(w *v1alpha1.Workflow) bool {
 	graph := &engine.Graph{Namespace: w.Namespace, Name: w.Name, Spec: w.Spec}
-	return engine.CanIntervene(graph, r.caller.User, v1alpha1.RequestedBy{}, r.people)
+	return engine.CanIntervene(graph, r.caller.User, v1alpha1.RequestedBy{}, r.people())
 }
 
 // startState is data of rest-behaviour.md §6.3, init_state.
@@ -221,7 +221,7 @@ func (a *API) initState(r *request) (answer, error) {
 		return answer{}, err
 	}
 	out := startState{
-		stateDict: r.render.state(r.Context(), w, graph, graph.Start), Transition: []startTransition{}, FieldList: startFields(graph),
+		stateDict: r.api.render.state(r.Context(), w, graph, graph.Start), Transition: []startTransition{}, FieldList: startFields(graph),
 	}
 	for _, t := range graph.Start.Transitions {
 		out.Transition = append(out.Transition, startTransition{ID: t.ID, Name: t.DisplayName})
@@ -265,8 +265,8 @@ func (a *API) listStates(r *request) (answer, error) {
 			continue
 		}
 		items = append(items, listedState{
-			stateInfo:       stateInfo{stateDict: r.render.state(r.Context(), w, graph, state), Form: form(state)},
-			ParticipantInfo: r.render.configuredInfo(r.Context(), w.Namespace, state),
+			stateInfo:       stateInfo{stateDict: r.api.render.state(r.Context(), w, graph, state), Form: form(state)},
+			ParticipantInfo: r.api.render.configuredInfo(r.Context(), w.Namespace, state),
 		})
 	}
 	return paged(r, items)
@@ -312,7 +312,7 @@ func (a *API) showState(r *request) (answer, error) {
 	if !ok {
 		return answer{}, unknownState(r.id)
 	}
-	dict := r.render.state(r.Context(), w, graph, state)
+	dict := r.api.render.state(r.Context(), w, graph, state)
 	return answer{data: shownState{
 		ID: dict.ID, Name: dict.Name, WorkflowID: dict.WorkflowID, DistributeTypeID: dict.DistributeTypeID,
 		IsHidden: dict.IsHidden, OrderID: dict.OrderID, TypeID: dict.TypeID, ParticipantTypeID: dict.ParticipantTypeID,
