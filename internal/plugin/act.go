@@ -94,8 +94,8 @@ func (c *cluster) explained(ctx context.Context, err error, timeout time.Duratio
 		}
 		return advise(fmt.Errorf("%s after %s", known, timeout), "%s; if it stays so, the manager is not running.", advice)
 	}
-	if reason, message := reasonOf(err); reason != "" {
-		return refused(reason, message, handle)
+	if refusal := refusalIn(err, handle); refusal != nil {
+		return refusal
 	}
 	return err
 }
@@ -121,7 +121,7 @@ func (c *cluster) after(ctx context.Context, key client.ObjectKey, version strin
 	err := wait.PollUntilContextTimeout(ctx, retryEvery, defaultTimeout, true, func(ctx context.Context) (bool, error) {
 		t, err := c.read(ctx, key)
 		switch {
-		case apierrors.IsNotFound(err) && !isNotInstalled(err):
+		case isMissing(err):
 			return false, nil // a new one, of which this server has not heard yet
 		case err != nil:
 			return false, err

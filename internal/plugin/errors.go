@@ -56,6 +56,17 @@ func refused(reason engine.Reason, message, ticket string) error {
 	return advise(&engine.Refusal{Reason: reason, Message: message}, "%s", adviceFor(reason, ticket))
 }
 
+// refusalIn is what Ticketflow said no to, if it is Ticketflow that did; else nil.
+func refusalIn(err error, ticket string) error {
+	if reason, message := reasonOf(err); reason != "" {
+		return refused(reason, message, ticket)
+	}
+	return nil
+}
+
+// isMissing says whether there is no such object, where there could be one.
+func isMissing(err error) bool { return apierrors.IsNotFound(err) && !isNotInstalled(err) }
+
 // adviceFor says what whoever was refused can do.
 func adviceFor(reason engine.Reason, ticket string) string {
 	switch reason {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	restv1 "ticketflow.dev/ticketflow/api/rest/v1"
@@ -59,7 +58,7 @@ func (c *cluster) ticket(ctx context.Context, nameOrID string) (*seen, error) {
 		return c.ticketByID(ctx, nameOrID)
 	}
 	t, err := c.read(ctx, client.ObjectKey{Namespace: c.namespace, Name: nameOrID})
-	if apierrors.IsNotFound(err) && !isNotInstalled(err) {
+	if isMissing(err) {
 		return nil, c.noTicket("ticket %q in namespace %s", nameOrID, c.namespace)
 	}
 	return t, err
@@ -74,11 +73,11 @@ func (c *cluster) ticketByID(ctx context.Context, id string) (*seen, error) {
 	var found restv1.TicketID
 	err := c.client.Get(ctx, client.ObjectKey{Name: id}, &found)
 	switch {
-	case apierrors.IsNotFound(err) && !isNotInstalled(err), err == nil && c.chosen && found.Ticket.Namespace != c.namespace:
+	case isMissing(err), err == nil && c.chosen && found.Ticket.Namespace != c.namespace:
 		return nil, c.noTicket("ticket with the ID %s%s", id, c.within())
 	case err != nil:
-		if reason, message := reasonOf(err); reason != "" {
-			return nil, refused(reason, message, id)
+		if refusal := refusalIn(err, id); refusal != nil {
+			return nil, refusal
 		}
 		return nil, fmt.Errorf("look for ticket %s: %w", id, err)
 	}
@@ -97,8 +96,8 @@ func (c *cluster) within() string {
 func (c *cluster) read(ctx context.Context, key client.ObjectKey) (*seen, error) {
 	var stored restv1.StoredTicket
 	if err := c.client.Get(ctx, key, &stored); err != nil {
-		if reason, message := reasonOf(err); reason != "" {
-			return nil, refused(reason, message, key.Name)
+		if refusal := refusalIn(err, key.Name); refusal != nil {
+			return nil, refusal
 		}
 		return nil, fmt.Errorf("read ticket %s: %w", key, err)
 	}
@@ -133,7 +132,7 @@ func (c *cluster) workflow(ctx context.Context, name string) (*engine.Graph, err
 	var found restv1.Workflow
 	err := c.client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, &found)
 	switch {
-	case apierrors.IsNotFound(err) && !isNotInstalled(err):
+	case isMissing(err):
 		return nil, advise(&notThere{fmt.Sprintf("workflow %q in namespace %s", name, c.namespace)},
 			"See which there are: kubectl get workflows.rest.ticketflow.dev -A; choose a namespace with -n.")
 	case err != nil:
