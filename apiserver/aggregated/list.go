@@ -48,7 +48,7 @@ func (*tickets) ConvertToTable(_ context.Context, object, _ runtime.Object) (*me
 // List lists what the user may look at, newest first: what each ticket's own
 // rule shows, or all where the user has the right to the raw tickets.
 func (s *tickets) List(ctx context.Context, options *internalversion.ListOptions) (runtime.Object, error) {
-	if options != nil && options.FieldSelector != nil && !options.FieldSelector.Empty() {
+	if _, byFields := selected(options); byFields {
 		return nil, apierrors.NewBadRequest("tickets are not selected by labels or fields here")
 	}
 	found, err := s.page(ctx, options, index.CategoryAll)
@@ -104,12 +104,20 @@ func (r *reader) page(ctx context.Context, options *internalversion.ListOptions,
 	return out, nil
 }
 
+// selected says what a list is selected by, if it is.
+func selected(o *internalversion.ListOptions) (byLabels, byFields bool) {
+	if o == nil {
+		return false, false
+	}
+	return o.LabelSelector != nil && !o.LabelSelector.Empty(), o.FieldSelector != nil && !o.FieldSelector.Empty()
+}
+
 // paging is which page is asked for, and how long pages are.
 func paging(o *internalversion.ListOptions) (page, size int, err error) {
 	if o == nil {
 		return 1, pageSize, nil
 	}
-	if o.LabelSelector != nil && !o.LabelSelector.Empty() {
+	if byLabels, _ := selected(o); byLabels {
 		return 0, 0, apierrors.NewBadRequest("tickets are not selected by labels or fields here")
 	}
 	page, size = 1, pageSize

@@ -89,7 +89,7 @@ func (s *storedTickets) List(ctx context.Context, options *internalversion.ListO
 
 // categoryOf is the category that tickets are selected by.
 func categoryOf(options *internalversion.ListOptions) (index.Category, error) {
-	if options == nil || options.FieldSelector == nil || options.FieldSelector.Empty() {
+	if _, byFields := selected(options); !byFields {
 		return index.CategoryAll, nil
 	}
 	value, exact := options.FieldSelector.RequiresExactMatch(selectCategory)

@@ -70,7 +70,7 @@ func (s *workflows) Get(ctx context.Context, name string, _ *metav1.GetOptions) 
 // List lists those of a namespace, or of all, by name. They are not so many that
 // pages are needed.
 func (s *workflows) List(ctx context.Context, options *internalversion.ListOptions) (runtime.Object, error) {
-	if options != nil && (options.LabelSelector != nil && !options.LabelSelector.Empty() || options.FieldSelector != nil && !options.FieldSelector.Empty()) {
+	if byLabels, byFields := selected(options); byLabels || byFields {
 		return nil, apierrors.NewBadRequest("workflows are not selected by labels or fields here")
 	}
 	list := &restv1.WorkflowList{}
