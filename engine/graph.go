@@ -133,6 +133,15 @@ func (g *Graph) Admins() []string {
 	return slices.Compact(names)
 }
 
+// WithRightsOf is the graph of a ticket under way, with who may look at it and
+// intervene in it as another revision of its workflow has it: the one in force.
+// Who is no admin any more is none of older tickets either.
+func (g *Graph) WithRightsOf(inForce *Graph) *Graph {
+	with := *g
+	with.Spec.Creator, with.Spec.Admins, with.Spec.Visibility = inForce.Spec.Creator, inForce.Spec.Admins, inForce.Spec.Visibility
+	return &with
+}
+
 // Transition finds one of the state's transitions by name.
 func (s *State) Transition(name v1alpha1.Name) (*Transition, bool) {
 	t, ok := s.byName[name]

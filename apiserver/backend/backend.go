@@ -265,7 +265,7 @@ func (b *Backend) CurrentGraph(ctx context.Context, w *v1alpha1.Workflow) (*engi
 
 // Graph is the graph that a ticket follows.
 func (b *Backend) Graph(ctx context.Context, t *v1alpha1.Ticket) (*engine.Graph, error) {
-	return b.graphs.Revision(ctx, t.Namespace, t.Status.WorkflowRevision)
+	return b.graphs.Of(ctx, t)
 }
 
 // TicketByID finds an opened ticket by its wire id. It must not be changed.

@@ -4,6 +4,7 @@
 package rest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,6 +13,11 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	. "github.com/onsi/gomega/gstruct"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
 
 func keys(k Keys) OmegaMatcher { return MatchKeys(IgnoreExtras, k) }
@@ -133,6 +139,34 @@ var _ = Describe("What is not right", func() {
 		as("lilei").through("narrow").get(ticket).refused("UnknownTicket", strings.TrimPrefix(ticket, "tickets/"))
 		as("lilei").through("narrow").post("tickets", `{"workflow_id": 1, "transition_id": 1}`).refused("UnknownWorkflow", "1")
 		as("").get(ticket).refused("MissingCredentials", "username")
+	})
+
+	It("is told by the rights that the workflow gives now, also about older tickets", func(ctx SpecContext) {
+		w := guarded(ctx)
+		ticket := opened(as("lilei"), `{"workflow_id": 900, "transition_id": 901}`)
+		inList := func(user string) any {
+			return as(user).get("tickets?category=all&ticket_ids=" + idOf(ticket)).ok().(map[string]any)["total"]
+		}
+		Expect(detail(ticket, "zhangsan")).To(HaveKey("id"), "an admin may look")
+		as("wangwu").get(ticket).refused("NotAllowed", "wangwu")
+		Expect(inList("wangwu")).To(BeEquivalentTo(0))
+
+		before := w.DeepCopy()
+		w.Spec.Admins = []v1alpha1.UserName{"wangwu"}
+		Expect(k8s.Patch(ctx, w, client.MergeFrom(before))).To(Succeed())
+		Eventually(func() any { return inList("wangwu") }).Should(BeEquivalentTo(1))
+		Expect(inList("zhangsan")).To(BeEquivalentTo(0))
+		Expect(detail(ticket, "wangwu")).To(HaveKey("id"))
+		as("zhangsan").get(ticket).refused("NotAllowed", "zhangsan")
+		as("zhangsan").put(ticket+"/state", `{"state_id": 903}`).refused("NotAllowed", "zhangsan")
+
+		before = w.DeepCopy()
+		w.Spec.Visibility = v1alpha1.VisibilityEveryone
+		Expect(k8s.Patch(ctx, w, client.MergeFrom(before))).To(Succeed())
+		Eventually(func() any { return inList("zhangsan") }).Should(BeEquivalentTo(1))
+		Expect(detail(ticket, "zhangsan")).To(HaveKey("id"))
+		as("zhangsan").put(ticket+"/state", `{"state_id": 903}`).refused("NotAllowed", "zhangsan")
+		as("wangwu").put(ticket+"/state", `{"state_id": 903}`).ok()
 	})
 
 	It("has proper statuses where the application wants them", func() {
@@ -280,3 +314,22 @@ var _ = Describe("A workflow", func() {
 		as("lilei").get("workflows/999/states").refused("UnknownWorkflow", "999")
 	})
 })
+
+// guarded makes a workflow whose only admin is zhangsan, in a namespace of its own.
+func guarded(ctx context.Context) *v1alpha1.Workflow {
+	GinkgoHelper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "guarded-"}}
+	Expect(k8s.Create(ctx, namespace)).To(Succeed())
+	w := &v1alpha1.Workflow{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "guarded"},
+		Spec: v1alpha1.WorkflowSpec{ID: 900, Admins: []v1alpha1.UserName{"zhangsan"}, States: []v1alpha1.State{
+			{Name: "new", ID: 901, Type: v1alpha1.StateStart, Transitions: []v1alpha1.Transition{{Name: "go", ID: 901, To: "work"}}},
+			{Name: "work", ID: 902, Participants: &v1alpha1.Participants{Users: []v1alpha1.UserName{"guiji"}}, Transitions: []v1alpha1.Transition{{Name: "done", ID: 902, To: "end"}}},
+			{Name: "end", ID: 903, Type: v1alpha1.StateEnd},
+		}},
+	}
+	Expect(k8s.Create(ctx, w)).To(Succeed())
+	Eventually(func() int { return as("lilei").get("workflows/900").Code }).Should(Equal(0))
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(w), w)).To(Succeed())
+	return w
+}

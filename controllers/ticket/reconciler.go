@@ -124,7 +124,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, t *v1alpha1.Ticket) (result 
 
 // proceed looks after a ticket that is open, or was.
 func (r *Reconciler) proceed(ctx context.Context, t *v1alpha1.Ticket) (reconcile.Result, error) {
-	graph, err := r.Graphs.Revision(ctx, t.Namespace, t.Status.WorkflowRevision)
+	graph, err := r.Graphs.Of(ctx, t)
 	if err != nil {
 		return r.missingRevision(ctx, t, err)
 	}

@@ -232,7 +232,7 @@ func (d *Directory) Parent(namespace, name string) (engine.ParentTicket, bool) {
 	if err := d.get(&ticket, namespace, name); err != nil || ticket.Status.ID == 0 {
 		return engine.ParentTicket{}, false
 	}
-	graph, err := d.graphs.Revision(context.Background(), namespace, ticket.Status.WorkflowRevision)
+	graph, err := d.graphs.Of(context.Background(), &ticket)
 	if err != nil {
 		return engine.ParentTicket{}, false
 	}

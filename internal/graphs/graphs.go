@@ -122,6 +122,25 @@ func (g *Graphs) Revision(ctx context.Context, namespace, name string) (*engine.
 	return graph, nil
 }
 
+// Of is what a ticket follows: the revision that it started with, but for who
+// may look at it and intervene, which the revision in force says.
+func (g *Graphs) Of(ctx context.Context, t *v1alpha1.Ticket) (*engine.Graph, error) {
+	graph, err := g.Revision(ctx, t.Namespace, t.Status.WorkflowRevision)
+	if err != nil {
+		return nil, err
+	}
+	var w v1alpha1.Workflow
+	key := client.ObjectKey{Namespace: t.Namespace, Name: string(t.Spec.WorkflowRef.Name)}
+	if err := g.reader.Get(ctx, key, &w, client.UnsafeDisableDeepCopy); err != nil || w.Status.Revision == t.Status.WorkflowRevision {
+		return graph, nil //nolint:nilerr // the workflow is gone: what it said last for this ticket stands
+	}
+	inForce, err := g.Current(ctx, &w)
+	if err != nil {
+		return graph, nil //nolint:nilerr // the cache has the workflow's news before the revision
+	}
+	return graph.WithRightsOf(inForce), nil
+}
+
 // Current is the compiled revision that serves a workflow's new tickets.
 func (g *Graphs) Current(ctx context.Context, w *v1alpha1.Workflow) (*engine.Graph, error) {
 	return g.Revision(ctx, w.Namespace, w.Status.Revision)
