@@ -81,6 +81,7 @@ func New(o Options) (*Backend, error) {
 	config := rest.CopyConfig(o.Config)
 	// The server has its own priority level; a client-side limit would only hide it.
 	config.QPS, config.Burst = -1, -1
+	config.DisableCompression = true // both ends have more to do than the wire between them
 	objects, err := slim.NewCache(config, cache.Options{Scheme: o.Scheme, ReaderFailOnMissingInformer: true})
 	if err != nil {
 		return nil, fmt.Errorf("make the cache: %w", err)

@@ -189,8 +189,9 @@ func (a *API) write(x *exchange, status int, body envelope) {
 		"milliseconds", took.Milliseconds())
 }
 
-// answering begins an answer with its status once there is something to write:
-// an encoder writes all at once, if it can, and spares a copy of it.
+// answering begins an answer with its status once there is something to write.
+// An encoder writes all at once, so that the first length is that of the whole:
+// told in advance, it spares the client the chunks and the waits between them.
 type answering struct {
 	http.ResponseWriter
 	status int
@@ -200,6 +201,7 @@ type answering struct {
 func (w *answering) Write(data []byte) (int, error) {
 	if !w.begun {
 		w.begun = true
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		w.WriteHeader(w.status)
 	}
 	return w.ResponseWriter.Write(data)

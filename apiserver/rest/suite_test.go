@@ -207,6 +207,7 @@ func read(request *http.Request, response *http.Response) answer {
 	GinkgoHelper()
 	data, err := io.ReadAll(response.Body)
 	Expect(err).NotTo(HaveOccurred())
+	Expect(response.ContentLength).To(BeEquivalentTo(len(data)), "no answer comes in chunks")
 	out := answer{status: response.StatusCode}
 	Expect(json.Unmarshal(data, &out)).To(Succeed(), "every answer has the envelope: %s", data)
 	request.URL.Scheme, request.URL.Host = "", ""

@@ -93,7 +93,8 @@ func New(ctx context.Context, kubeconfig *rest.Config, o *Options) (ctrl.Manager
 		return nil, fmt.Errorf("find the time zone: %w", err)
 	}
 	kubeconfig = rest.CopyConfig(kubeconfig)
-	kubeconfig.QPS = -1 // the API server's priority and fairness is the one to say how fast
+	kubeconfig.QPS = -1                  // the API server's priority and fairness is the one to say how fast
+	kubeconfig.DisableCompression = true // both ends have more to do than the wire between them
 	options, err := managerOptions(o)
 	if err != nil {
 		return nil, err

@@ -159,6 +159,9 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 	if err := listed(ctx, b.rest, tickets); err != nil {
 		return err
 	}
+	if err := b.settled(); err != nil {
+		return err
+	}
 	var rows []listRow
 	for _, l := range lists {
 		fmt.Fprintf(os.Stderr, "%s, 8 clients\n", l.name)

@@ -170,6 +170,31 @@ func listed(ctx context.Context, rest *restClient, count int) error {
 	return fmt.Errorf("only %d of %d tickets are listed", page.Total, count)
 }
 
+// settled waits until the programs are idle: after a start the manager looks at
+// every ticket once, which says nothing about lists. Nobody waits for ever.
+func (b *bench) settled() error {
+	fmt.Fprintln(os.Stderr, "waiting until all is quiet")
+	const look, idle = 2 * time.Second, 200 * time.Millisecond
+	var before time.Duration
+	for range 150 {
+		used, err := b.up.Processes()
+		if err != nil {
+			return err
+		}
+		var sum time.Duration
+		for _, process := range used {
+			sum += process.CPU
+		}
+		if sum-before < idle {
+			return nil
+		}
+		before = sum
+		time.Sleep(look)
+	}
+	fmt.Fprintln(os.Stderr, "it is not: the figures hold what else is done")
+	return nil
+}
+
 // lists are the queries of the table, by name. Each client asks for other values.
 var lists = []struct {
 	name  string
