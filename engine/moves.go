@@ -42,10 +42,14 @@ func (t *turn) transition() *Refusal {
 		Comment: t.action.Comment, Changes: changes,
 	}
 	if len(t.s.Status.Votes) > 0 {
-		if chosen = t.vote(chosen); chosen == nil {
+		decided := t.vote(chosen)
+		if decided == nil {
+			// The progress tells of the newest vote (rest-behaviour.md §4.23).
+			t.s.Status.Progress = progressBy(chosen, t.state)
 			t.record(entry)
 			return nil
 		}
+		chosen = decided
 	}
 	if t.state.RememberLastHandler {
 		if t.s.Status.LastHandlers == nil {
@@ -73,9 +77,9 @@ func (t *turn) take(chosen *Transition, entry v1alpha1.HistoryEntry) *Refusal {
 		}
 		if next == nil {
 			t.enter(to, present)
-			t.s.Status.Progress = progressIn(to, v1alpha1.ProgressFinished)
-			if chosen.Outcome == v1alpha1.OutcomeRefuse && entry.Action != v1alpha1.HistoryOpen {
-				t.s.Status.Progress = v1alpha1.ProgressRefused
+			t.s.Status.Progress = progressBy(chosen, to)
+			if entry.Action == v1alpha1.HistoryOpen { // what opens a ticket refuses nothing
+				t.s.Status.Progress = progressIn(to, v1alpha1.ProgressFinished)
 			}
 			for _, e := range entries {
 				t.record(e)
@@ -194,6 +198,15 @@ func progressIn(state *State, ended v1alpha1.Progress) v1alpha1.Progress {
 		return ended
 	}
 	return v1alpha1.ProgressInProgress
+}
+
+// progressBy is the progress of a ticket that is in a state by a transition: one
+// that refuses counts for more than where it leads.
+func progressBy(taken *Transition, state *State) v1alpha1.Progress {
+	if taken.Outcome == v1alpha1.OutcomeRefuse {
+		return v1alpha1.ProgressRefused
+	}
+	return progressIn(state, v1alpha1.ProgressFinished)
 }
 
 // assign makes one user the only participant. In an All state this hands over

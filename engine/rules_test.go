@@ -266,6 +266,19 @@ func TestAnAbsentValueNeverGoesTheEasyWay(t *testing.T) {
 	}
 }
 
+// patient has a state that waits for all votes, and one that sends back to it.
+const patient = `
+states:
+- {name: new, type: Start, transitions: [{name: go, to: vote}]}
+- name: vote
+  participants: {users: [b1, b2, b3]}
+  distribution: All
+  approval: {onRefuse: Wait}
+  transitions: [{name: agree, to: seen}, {name: refuse, outcome: Refuse, to: new}]
+- {name: seen, participants: {variables: [Creator]}, transitions: [{name: ok, to: end}, {name: back, outcome: Refuse, to: vote}]}
+- {name: end, type: End}
+`
+
 func TestVotes(t *testing.T) {
 	t.Run("a refusal decides at once", func(t *testing.T) {
 		w := atBoard(t).must("b2", take("refuse")).at("end", "")
@@ -279,6 +292,24 @@ func TestVotes(t *testing.T) {
 			t.Errorf("who has voted has %d options, want 2", got)
 		}
 		w.must("b1", take("agree")).at("board", "b2,b3").must("b1", take("refuse")).at("end", "")
+	})
+	t.Run("the progress tells of the newest vote", func(t *testing.T) {
+		w := newWalker(t, patient).mustOpen("go", nil).at("vote", "b1,b2,b3")
+		progress := func(want v1alpha1.Progress) {
+			t.Helper()
+			if got := w.s.Status.Progress; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		w.must("b1", take("refuse")).at("vote", "b2,b3")
+		progress(v1alpha1.ProgressRefused)
+		w.must("b1", take("agree")).at("vote", "b2,b3")
+		progress(v1alpha1.ProgressInProgress)
+		w.must("b2", take("agree")).must("b3", take("agree")).at("seen", "lilei")
+		w.must("lilei", take("back")).at("vote", "b1,b2,b3")
+		progress(v1alpha1.ProgressRefused)
+		w.must("b2", take("agree")).at("vote", "b1,b3")
+		progress(v1alpha1.ProgressInProgress)
 	})
 	t.Run("a seat is handed over", func(t *testing.T) {
 		w := atBoard(t).must("b1", v1alpha1.TicketAction{Type: v1alpha1.ActionDeliver, Target: "other"}).at("board", "b2,b3,other")
