@@ -226,12 +226,13 @@ type wireScript struct {
 func (a *API) listScripts(r *request) (answer, error) {
 	items := []wireScript{}
 	for _, s := range a.backend.Scripts(r.Context()) {
-		if !r.found(s.Name, s.Spec.Description) {
+		name := directory.ScriptFileName(s)
+		if !r.found(name, s.Spec.Description) {
 			continue
 		}
 		created := directory.CreatedAt(s)
 		items = append(items, wireScript{
-			ID: s.Status.ID, Name: s.Name, Description: s.Spec.Description, SavedName: directory.ScriptFileName(s),
+			ID: s.Status.ID, Name: name, Description: s.Spec.Description, SavedName: name,
 			IsActive: s.Spec.Active == nil || *s.Spec.Active, GmtCreated: r.api.render.wire.Time(&created),
 		})
 	}

@@ -68,7 +68,7 @@ func (r *Renderer) participantInfo(ctx context.Context, t *v1alpha1.Ticket, grap
 		info.TypeName, info.Alias = "多人", r.aliases(p.Users)
 	case kind == wire.TypeRobot:
 		if script, ok := r.backend.Script(ctx, t.Namespace, string(p.Script)); ok {
-			info.Alias = "脚本:" + script.Name
+			info.Alias = "脚本:" + directory.ScriptFileName(script)
 		}
 	}
 	return info

@@ -82,7 +82,7 @@ func (r *Renderer) configured(ctx context.Context, namespace string, state *engi
 		return wire.TypeVariable, text, alias
 	case p.Script != "":
 		if script, ok := r.backend.Script(ctx, namespace, string(p.Script)); ok {
-			return wire.TypeRobot, wire.IDText(script.Status.ID), script.Name
+			return wire.TypeRobot, wire.IDText(script.Status.ID), directory.ScriptFileName(script)
 		}
 		return wire.TypeRobot, "", ""
 	case p.Fields != nil:

@@ -64,6 +64,22 @@ var _ = Describe("What clients of the older system know", func() {
 		}))
 	})
 
+	It("names a script by its file everywhere, as its logs do", func() {
+		ticket := opened(as("lilei"), `{"workflow_id": 2, "transition_id": 21}`)
+		Expect(as("lilei").get("tickets?category=owner&ticket_ids=" + idOf(ticket)).ok()).To(keys(Keys{"value": ConsistOf(keys(Keys{
+			"participant_info": keys(Keys{"participant_type_id": BeEquivalentTo(6), "participant_alias": Equal("脚本:breaks.sh")}),
+		}))}))
+		Expect(as("lilei").get("workflows/2/states").ok()).To(keys(Keys{"value": ContainElement(keys(Keys{
+			"id": BeEquivalentTo(22), "participant_info": keys(Keys{"participant_alias": Equal("breaks.sh")}),
+		}))}))
+		Expect(as("admin").get("workflows/run_scripts?search_value=breaks.sh").ok()).To(keys(Keys{"value": ConsistOf(keys(Keys{
+			"name": Equal("breaks.sh"), "saved_name": Equal("breaks.sh"),
+		}))}))
+		Eventually(func() any { return as("lilei").through("old").get(ticket + "/flowlogs").ok().(map[string]any)["value"] }).Should(ContainElement(keys(Keys{
+			"participant": MatchRegexp(`^脚本:\(id:\d+, name:breaks\.sh\)$`),
+		})))
+	})
+
 	It("reads what a form says twice as a list", func() {
 		form := as("lilei").with("Content-Type", "application/x-www-form-urlencoded")
 		ticket := opened(form, "workflow_id=7&transition_id=71&who=wangwu&who=guiji")
