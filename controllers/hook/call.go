@@ -4,7 +4,9 @@
 package hook
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -53,7 +55,8 @@ func (r *Reconciler) send(ctx context.Context, c call) (message string, failure 
 		return "", fmt.Errorf("the hook could not be called: %w", err)
 	}
 	if answer.Code != 0 {
-		return "", fmt.Errorf("the hook answers code %d: %s", answer.Code, answer.Msg)
+		// Its own words are the log's text, as on success (rest-behaviour.md §8.2).
+		return "", errors.New(cmp.Or(answer.Msg, fmt.Sprintf("the hook answers code %d", answer.Code)))
 	}
 	return answer.Msg, nil
 }

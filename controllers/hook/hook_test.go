@@ -290,7 +290,11 @@ var _ = Describe("the hook reconciler", func() {
 		Entry("where the other side says no", func(context.Context) v1alpha1.Hook {
 			other.answers(http.StatusOK, `{"code": -1, "msg": "no room"}`)
 			return v1alpha1.Hook{URL: other.URL}
-		}, "the hook answers code -1: no room"),
+		}, "no room"),
+		Entry("where the other side says no without a word", func(context.Context) v1alpha1.Hook {
+			other.answers(http.StatusOK, `{"code": -1, "msg": ""}`)
+			return v1alpha1.Hook{URL: other.URL}
+		}, "the hook answers code -1"),
 		Entry("where the answer is no answer (Q31)", func(context.Context) v1alpha1.Hook {
 			other.answers(http.StatusOK, `<html>`)
 			return v1alpha1.Hook{URL: other.URL}
