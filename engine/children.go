@@ -45,6 +45,14 @@ func CountChildren(g *Graph, before []v1alpha1.ChildrenCount, children []v1alpha
 	return counts
 }
 
+// EndedChildren is how many sub-tickets of a state a parent counts as ended.
+func EndedChildren(parent *v1alpha1.TicketStatus, state v1alpha1.Name) int {
+	if count := countOf(parent.Children, state); count != nil {
+		return int(count.Ended)
+	}
+	return 0
+}
+
 // countOf is the count of a state, nil if there is none.
 func countOf(counts []v1alpha1.ChildrenCount, state v1alpha1.Name) *v1alpha1.ChildrenCount {
 	at := slices.IndexFunc(counts, func(c v1alpha1.ChildrenCount) bool { return c.State == state })

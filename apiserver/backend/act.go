@@ -46,6 +46,9 @@ func (b *Backend) Act(ctx context.Context, c Caller, t *v1alpha1.Ticket, action 
 	defer remove()
 	for {
 		result, err := b.attempt(ctx, waiting, name, action)
+		if err == nil && result != nil {
+			b.awaitParents(ctx, result)
+		}
 		if result != nil || err != nil {
 			return result, err
 		}

@@ -43,7 +43,11 @@ func (b *Backend) Create(ctx context.Context, c Caller, w *v1alpha1.Workflow, sp
 	if refusal := b.refuseEarly(ctx, w, ticket); refusal != nil {
 		return nil, refusal
 	}
-	return b.create(ctx, ticket)
+	opened, err := b.create(ctx, ticket)
+	if err == nil {
+		b.awaitParents(ctx, opened)
+	}
+	return opened, err
 }
 
 // objectName is a ticket's resource name: the workflow's, cut to fit, and a suffix.

@@ -4,6 +4,8 @@
 package rest_test
 
 import (
+	"fmt"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	. "github.com/onsi/gomega/gstruct"
@@ -62,6 +64,16 @@ var _ = Describe("What clients of the older system know", func() {
 		Expect(as("lilei").get(ticket + "/participant_info").ok()).To(Equal(map[string]any{
 			"participant_username_list": []any{"loonrobot"}, "participant_info_list": []any{},
 		}))
+	})
+
+	It("has a parent gone on by the time that the end of its last sub-ticket is answered", func() {
+		for range 5 {
+			parent := opened(as("lilei"), `{"workflow_id": 6, "transition_id": 61}`)
+			child := opened(as("lilei"), fmt.Sprintf(`{"workflow_id": 4, "transition_id": 41, "parent_ticket_id": %s, "parent_ticket_state_id": 62}`, idOf(parent)))
+			as("guiji").patch(child, `{"transition_id": 42}`).ok()
+			Expect(detail(parent, "lilei")).To(keys(Keys{"state_id": BeEquivalentTo(63)}))
+			Expect(as("lilei").get("tickets?category=duty&ticket_ids=" + idOf(parent)).ok()).To(keys(Keys{"total": BeEquivalentTo(1)}))
+		}
 	})
 
 	It("names a script by its file everywhere, as its logs do", func() {
