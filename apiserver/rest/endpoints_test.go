@@ -156,7 +156,7 @@ var _ = Describe("The parts of a workflow", func() {
 		transitions := as("").get("workflows/5/transitions").ok().(map[string]any)
 		Expect(transitions["value"]).To(HaveExactElements(
 			keys(Keys{"id": BeEquivalentTo(51), "name": Equal("提交"), "transition_type_id": BeEquivalentTo(1), "source_state_id": BeEquivalentTo(51), "field_require_check": BeTrue(),
-				"destination_state_info": keys(Keys{"id": BeEquivalentTo(52), "name": Equal("called")}), "condition_expression": And(ContainSubstring("fields.level"), ContainSubstring(`"target_state_id":54`))}),
+				"destination_state_info": keys(Keys{"id": BeEquivalentTo(52), "name": Equal("called")}), "condition_expression": Equal(`[{"expression":"has(fields.level) && fields.level > 3","target_state_id":54}]`)}),
 			keys(Keys{"id": BeEquivalentTo(52)}), keys(Keys{"id": BeEquivalentTo(53)}),
 			keys(Keys{"id": BeEquivalentTo(54), "transition_type_id": BeEquivalentTo(2), "timer": BeEquivalentTo(86400), "condition_expression": Equal("[]")}),
 		))

@@ -5,7 +5,6 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -210,11 +209,10 @@ func (r *Renderer) idAndAlias(user string) (v1alpha1.WireID, string) {
 
 // labelText is a label where clients know it as JSON text.
 func labelText(label v1alpha1.JSONObject) string {
-	data, err := json.Marshal(label)
-	if err != nil {
-		return "{}" // it came out of JSON
+	if len(label) == 0 {
+		return "{}"
 	}
-	return string(data)
+	return wire.JSONText(map[string]any(label)) // the type's own way to JSON would escape
 }
 
 // departmentLabel is a text that may be empty (rest-behaviour.md §7.2).

@@ -5,7 +5,6 @@ package rest
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -91,11 +90,7 @@ func conditions(graph *engine.Graph, t *engine.Transition) string {
 		to, _ := graph.State(route.To)
 		all = append(all, condition{Expression: string(route.When), TargetStateID: to.ID})
 	}
-	data, err := json.Marshal(all)
-	if err != nil {
-		return "[]" // it holds texts and numbers only
-	}
-	return string(data)
+	return wire.JSONText(all)
 }
 
 // customField is an item of rest-behaviour.md §6.3, custom_fields.

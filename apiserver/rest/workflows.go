@@ -6,7 +6,6 @@ package rest
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -71,9 +70,7 @@ func (r *Renderer) workflow(ctx context.Context, w *v1alpha1.Workflow) wireWorkf
 		Creator: string(w.Spec.Creator), GmtCreated: r.wire.Time(&created), WorkflowAdmin: wire.Joined(w.Spec.Admins),
 	}
 	if w.Spec.DisplayFields != nil {
-		if data, err := json.Marshal(w.Spec.DisplayFields); err == nil {
-			out.DisplayForm = string(data)
-		}
+		out.DisplayForm = wire.JSONText(w.Spec.DisplayFields)
 	}
 	templates := cmp.Or(w.Spec.Notifications, &v1alpha1.Notifications{})
 	out.Notices = r.notices(ctx, w.Namespace, templates.Notifiers)
@@ -112,11 +109,7 @@ func (r *Renderer) limitExpression(ctx context.Context, rule *v1alpha1.CreationR
 			}
 		}
 	}
-	data, err := json.Marshal(out)
-	if err != nil {
-		return "{}" // it holds texts and numbers only
-	}
-	return string(data)
+	return wire.JSONText(out)
 }
 
 func (a *API) listWorkflows(r *request) (answer, error) {

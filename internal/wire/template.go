@@ -5,7 +5,6 @@ package wire
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -62,9 +61,7 @@ func text(value any) string {
 		}
 		return strings.Join(parts, ",")
 	case map[string]any:
-		if data, err := json.Marshal(v); err == nil {
-			return string(data)
-		}
+		return JSONText(v)
 	}
 	return fmt.Sprint(value)
 }

@@ -124,11 +124,19 @@ func votesText(status *v1alpha1.TicketStatus, graph *engine.Graph) string {
 		}
 		votes[string(vote.User)] = given
 	}
-	data, err := json.Marshal(votes)
-	if err != nil {
-		return "{}" // it holds texts and numbers only
+	return JSONText(votes)
+}
+
+// JSONText is a value as JSON within a text, which is how clients know several
+// columns of the older system. People read it there: <, > and & stay what they are.
+func JSONText(value any) string {
+	out := &strings.Builder{}
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return "null" // what is written so holds nothing but texts, numbers and what came out of JSON
 	}
-	return string(data)
+	return strings.TrimSuffix(out.String(), "\n")
 }
 
 // Voted is the transition that a vote is for, once it is given.
