@@ -220,8 +220,8 @@ func (f *Field) toChoices(raw any) (any, error) {
 }
 
 func toUser(raw any) (any, error) {
-	text, ok := raw.(string)
-	if !ok || strings.Contains(text, ",") || utf8.RuneCountInString(text) > 100 {
+	text, ok := scalarText(raw) // names may be numbers
+	if _, truth := raw.(bool); truth || !ok || strings.Contains(text, ",") || utf8.RuneCountInString(text) > 100 {
 		return nil, Say("is not one user name")
 	}
 	return strings.TrimSpace(text), nil
