@@ -163,6 +163,9 @@ func (d *document) customize(_ string, t reflect.Type, _ reflect.StructTag, sche
 	if t.Kind() == reflect.Interface {
 		schema.Nullable = true
 	}
+	if t == reflect.TypeFor[choiceLabels]() { // it writes itself
+		*schema = *openapi3.NewObjectSchema().WithAdditionalProperties(openapi3.NewStringSchema())
+	}
 	if t.Kind() != reflect.Struct || len(schema.Properties) == 0 {
 		return nil
 	}

@@ -6,6 +6,8 @@ package rest
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -68,7 +70,7 @@ func (r *Renderer) fieldList(ctx context.Context, t *v1alpha1.Ticket, graph *eng
 			shown[string(name)] = accessNumbers[v1alpha1.AccessReadOnly]
 		}
 	}
-	all := r.builtIn(ctx, t, graph, noChoices(profile))
+	all := r.builtIn(ctx, t, graph, fieldChoice(nil, profile))
 	for _, field := range graph.Fields() {
 		rendered := renderField(field, profile)
 		rendered.Value = t.Status.Fields[string(field.Name)]
@@ -85,44 +87,50 @@ func (r *Renderer) fieldList(ctx context.Context, t *v1alpha1.Ticket, graph *eng
 	return out
 }
 
-// renderField is a workflow's own field. Its choices are a list of one object
-// where the document says so (decisions.md §1.3).
+// renderField is a workflow's own field.
 func renderField(field *engine.Field, profile v1alpha1.Profile) wireField {
 	out := wireField{
 		Key: string(field.Name), Name: field.DisplayName, OrderID: field.Order, TypeID: fieldTypeNumbers[field.Type],
-		Description: field.Description, Choice: choices(field), BooleanLabels: field.BooleanLabels,
+		Description: field.Description, Choice: fieldChoice(choiceLabels(field.Choices), profile), BooleanLabels: field.BooleanLabels,
 		Default: field.Default, Template: field.Template, Label: field.Label,
 	}
 	if out.BooleanLabels == nil {
 		out.BooleanLabels = map[string]string{}
 	}
-	if profile == v1alpha1.ProfileDocumented {
-		out.Choice = asList(choices(field))
-	}
 	return out
 }
 
-func choices(field *engine.Field) map[string]string {
-	out := make(map[string]string, len(field.Choices))
-	for _, choice := range field.Choices {
-		out[choice.Key] = cmp.Or(choice.Label, choice.Key)
+// choiceLabels are a field's choices as clients know them: an object of labels by
+// key. It is written in the order in which the workflow has them, since portals
+// show it in that in which it came.
+type choiceLabels []v1alpha1.Choice
+
+// MarshalJSON writes the object.
+func (c choiceLabels) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, choice := range c {
+		member, err := json.Marshal(map[string]string{choice.Key: cmp.Or(choice.Label, choice.Key)})
+		if err != nil {
+			return nil, fmt.Errorf("write a choice: %w", err)
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, member[1:len(member)-1]...)
 	}
-	return out
+	return append(out, '}'), nil
 }
 
-// noChoices is what a field without choices shows.
-func noChoices(profile v1alpha1.Profile) any {
-	if profile == v1alpha1.ProfileDocumented {
-		return asList(nil)
+// fieldChoice shows choices, if there are any, as each profile has them: in a
+// list of one object where the document says so (decisions.md §1.3).
+func fieldChoice(choices choiceLabels, profile v1alpha1.Profile) any {
+	switch {
+	case profile != v1alpha1.ProfileDocumented:
+		return choices
+	case len(choices) == 0:
+		return []choiceLabels{}
 	}
-	return map[string]string{}
-}
-
-func asList(choices map[string]string) []map[string]string {
-	if len(choices) == 0 {
-		return []map[string]string{}
-	}
-	return []map[string]string{choices}
+	return []choiceLabels{choices}
 }
 
 // builtIn are the fields that every ticket has: rest-behaviour.md §4.3.

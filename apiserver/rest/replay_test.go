@@ -5,6 +5,8 @@ package rest_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -74,6 +76,18 @@ var _ = Describe("What clients of the older system know", func() {
 			Expect(detail(parent, "lilei")).To(keys(Keys{"state_id": BeEquivalentTo(63)}))
 			Expect(as("lilei").get("tickets?category=duty&ticket_ids=" + idOf(parent)).ok()).To(keys(Keys{"total": BeEquivalentTo(1)}))
 		}
+	})
+
+	It("shows choices in the order in which the workflow has them", func() {
+		request, err := http.NewRequest(http.MethodGet, server.URL+"/api/v1.0/workflows/5/custom_fields", nil)
+		Expect(err).NotTo(HaveOccurred())
+		request.Header = as("lilei").signed()
+		response, err := http.DefaultClient.Do(request)
+		Expect(err).NotTo(HaveOccurred())
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(text)).To(ContainSubstring(`"field_choice":{"s":"small","l":"l","10":"10","9":"9"}`))
 	})
 
 	It("names a script by its file everywhere, as its logs do", func() {

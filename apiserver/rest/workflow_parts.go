@@ -106,7 +106,7 @@ type customField struct {
 	Description   string              `json:"description"`
 	Template      string              `json:"field_template"`
 	BooleanLabels map[string]string   `json:"boolean_field_display"`
-	Choice        map[string]string   `json:"field_choice"`
+	Choice        choiceLabels        `json:"field_choice"`
 	Label         v1alpha1.JSONObject `json:"label"`
 }
 
@@ -124,7 +124,7 @@ func (a *API) listCustomFields(r *request) (answer, error) {
 		item := customField{
 			ID: field.ID, authorship: r.api.render.authorship(w), WorkflowID: graph.IDs.Workflow, TypeID: full.TypeID, Key: full.Key, Name: full.Name,
 			OrderID: full.OrderID, Default: full.Default, Description: full.Description, Template: full.Template,
-			BooleanLabels: full.BooleanLabels, Choice: choices(field), Label: full.Label,
+			BooleanLabels: full.BooleanLabels, Choice: choiceLabels(field.Choices), Label: full.Label,
 		}
 		item.Creator = string(graph.Spec.Creator)
 		items = append(items, item)
