@@ -94,6 +94,13 @@ func newREST(t *local.Ticketflow) *restClient {
 	}}
 }
 
+// alone is the same client on a connection of its own.
+func (r *restClient) alone() *local.REST {
+	own := *r.REST
+	own.HTTP = &http.Client{Transport: &direct{}}
+	return &own
+}
+
 // open opens a ticket with 8 fields and answers its path.
 func (r *restClient) open(ctx context.Context) (string, error) {
 	body := payload(8, 40)

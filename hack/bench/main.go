@@ -166,10 +166,10 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 	for _, l := range lists {
 		fmt.Fprintf(os.Stderr, "%s, 8 clients\n", l.name)
 		got, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
-			n := 0
+			n, rest := 0, b.rest.alone()
 			return func(ctx context.Context) error {
 				n++
-				return b.rest.Fetch(ctx, "tickets?"+l.query(client, n))
+				return rest.Fetch(ctx, "tickets?"+l.query(client, n))
 			}
 		})
 		if err != nil {
@@ -178,10 +178,10 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 		rows = append(rows, listRow{l.name, got, l.title})
 	}
 	detail, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
-		n := 0
+		n, rest := 0, b.rest.alone()
 		return func(ctx context.Context) error {
 			n++
-			return b.rest.Fetch(ctx, fmt.Sprintf("tickets/%d", firstCopy+(client*7919+n*31)%tickets))
+			return rest.Fetch(ctx, fmt.Sprintf("tickets/%d", firstCopy+(client*7919+n*31)%tickets))
 		}
 	})
 	if err != nil {
