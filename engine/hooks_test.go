@@ -89,6 +89,28 @@ func TestAHookThatReportsAFailureIsCalledAgainOnDemand(t *testing.T) {
 	}
 }
 
+func TestAHookThatCannotBeReachedHasFailedSoFarAndNeedNotBeWaitedFor(t *testing.T) {
+	w := hookWalker(t, "false")
+	calling := func(message string) {
+		w.s.Status.Run = &v1alpha1.Run{Visit: w.s.Status.Wanted.Visit, Attempt: w.s.Status.Wanted.Attempt, Phase: v1alpha1.RunRunning, Message: message}
+	}
+	calling("")
+	if engine.LastRunFailed(&w.s.Status) {
+		t.Error("a call that is under way counts as failed")
+	}
+	if r := w.try("lilei", do(v1alpha1.ActionRetryScript)); r == nil || r.Reason != engine.ReasonNotRetryable {
+		t.Errorf("a call that is under way is repeated: %v", r)
+	}
+	calling("connection refused")
+	if !engine.LastRunFailed(&w.s.Status) || engine.RunWanted(&w.s.Status, v1alpha1.ParticipantsHook) == nil {
+		t.Error("it has not failed, or is not called again by itself")
+	}
+	w.must("lilei", do(v1alpha1.ActionRetryScript))
+	if wanted := engine.RunWanted(&w.s.Status, v1alpha1.ParticipantsHook); wanted == nil || wanted.Attempt != 2 || engine.LastRunFailed(&w.s.Status) {
+		t.Errorf("a retry asks for %+v", wanted)
+	}
+}
+
 func TestQ29TheLastWordOfAHookCounts(t *testing.T) {
 	w := hookWalker(t, "true").runs(v1alpha1.RunSucceeded, "taken", nil)
 	w.must(v1alpha1.HookUser, callBack(false)).must(v1alpha1.HookUser, callBack(true)).at("check", "zhangsan")

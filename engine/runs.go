@@ -61,6 +61,16 @@ func runWaits(status *v1alpha1.TicketStatus) bool {
 		run.Visit == wanted.Visit && run.Attempt == wanted.Attempt && run.Phase != v1alpha1.RunRunning
 }
 
+// LastRunFailed says whether a script's last run or a hook's last call failed
+// (Q29). A hook that cannot be reached is called again for a while: it has failed
+// until it is, and somebody who has mended it need not wait.
+func LastRunFailed(status *v1alpha1.TicketStatus) bool {
+	wanted, run := status.Wanted, status.Run
+	unreached := wanted != nil && run != nil && status.Participants.Kind == v1alpha1.ParticipantsHook &&
+		run.Visit == wanted.Visit && run.Attempt == wanted.Attempt && run.Phase == v1alpha1.RunRunning && run.Message != ""
+	return status.LastRunFailed || unreached
+}
+
 // RunWanted is the run that a ticket asks of a script or a hook and that has not
 // ended; nil if there is none.
 func RunWanted(status *v1alpha1.TicketStatus, kind v1alpha1.ParticipantsKind) *v1alpha1.WantedRun {
@@ -174,7 +184,7 @@ func (t *turn) retryScript() *Refusal {
 		return refuse(ReasonNotAllowed, "%q may not retry the script: that is for related people and admins", t.actor)
 	}
 	status := &t.s.Status
-	if status.Wanted == nil || !status.LastRunFailed {
+	if status.Wanted == nil || !LastRunFailed(status) {
 		return refuse(ReasonNotRetryable, "there is no failed script or hook to retry in state %q", t.state.Name)
 	}
 	t.want(status.Wanted.Attempt+1, actor+"_retry")

@@ -100,7 +100,7 @@ func (w *Writer) Ticket(t *v1alpha1.Ticket, graph *engine.Graph) Ticket {
 		Title: status.Title, WorkflowID: status.WorkflowID, SN: status.SerialNumber, StateID: status.StateID,
 		ParentTicketID: status.ParentID, ParentTicketStateID: status.ParentStateID,
 		ParticipantTypeID: kind, Participant: participant,
-		InAddNode: len(status.Signers) > 0, ScriptRunLastResult: !status.LastRunFailed,
+		InAddNode: len(status.Signers) > 0, ScriptRunLastResult: !engine.LastRunFailed(status),
 		ActStateID: Progress[status.Progress], MultiAllPerson: votesText(status, graph),
 	}
 	related := make([]string, 0, len(status.Related))
