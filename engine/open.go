@@ -128,7 +128,7 @@ func (t *turn) openingTransition() (*Transition, *Refusal) {
 		}
 	}
 	chosen, ok := t.state.Transition(name)
-	if !ok || chosen.Delay() > 0 {
+	if !ok {
 		return nil, refuse(ReasonUnknownTransition, "transition %q does not lead on from the start state", name)
 	}
 	return chosen, nil

@@ -85,3 +85,15 @@ func TestWhatNoRepetitionMendsIsNotRepeated(t *testing.T) {
 		})
 	}
 }
+
+func TestATransitionWithATimerMayOpenATicketAsInitStateListsIt(t *testing.T) {
+	newWalker(t, `
+fields: []
+states:
+- name: new
+  type: Start
+  transitions: [{name: submit, to: work}, {name: later, to: work, after: 1h}]
+- {name: work, participants: {users: [zhangsan]}, transitions: [{name: done, to: end}]}
+- {name: end, type: End}
+`).mustOpen("later", nil).at("work", "zhangsan")
+}
