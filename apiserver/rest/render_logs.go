@@ -50,7 +50,8 @@ func (r *Renderer) FlowLogs(ctx context.Context, t *v1alpha1.Ticket, graph *engi
 	return out, nil
 }
 
-// fold is the ticket's whole record after each entry, from what each says.
+// fold is the ticket's whole record after each entry, from what each says; that
+// of a close is from before it, as clients know it (rest-behaviour.md §4.19).
 func (r *Renderer) fold(t *v1alpha1.Ticket, graph *engine.Graph, history []v1alpha1.HistoryEntry) (map[int64]map[string]any, error) {
 	out := make(map[int64]map[string]any, len(history))
 	then := &v1alpha1.Ticket{ObjectMeta: t.ObjectMeta, Spec: t.Spec}
@@ -60,10 +61,16 @@ func (r *Renderer) fold(t *v1alpha1.Ticket, graph *engine.Graph, history []v1alp
 		Related: []v1alpha1.RelatedUser{{User: t.Spec.Creator}},
 	}
 	for i := range history {
-		follow(&then.Status, &history[i], graph)
+		closes := history[i].Action == v1alpha1.HistoryAction(v1alpha1.ActionClose)
+		if !closes {
+			follow(&then.Status, &history[i], graph)
+		}
 		data, err := r.wire.Values(then, graph)
 		if err != nil {
 			return nil, err
+		}
+		if closes {
+			follow(&then.Status, &history[i], graph)
 		}
 		if extra := engine.SentAlong(graph, &history[i]); extra != nil {
 			data["extra_info"] = extra // as the hook got it (rest-behaviour.md §8.2)

@@ -106,6 +106,17 @@ var _ = Describe("What clients of the older system know", func() {
 		})))
 	})
 
+	It("has the record of a close from before it, and what follows from after", func() {
+		ticket := open(1)
+		as("admin").post(ticket+"/close", `{"suggestion": "no more"}`).ok()
+		as("lilei").post(ticket+"/comments", `{"suggestion": "a pity"}`).ok()
+		Expect(dataOf(ticket, "lilei")).To(HaveExactElements(
+			keys(Keys{"state_id": BeEquivalentTo(2), "participant": Equal("zhangsan"), "act_state_id": BeEquivalentTo(1)}),
+			keys(Keys{"state_id": BeEquivalentTo(2), "participant": Equal("zhangsan"), "act_state_id": BeEquivalentTo(1)}),
+			keys(Keys{"state_id": BeEquivalentTo(6), "participant": Equal(""), "act_state_id": BeEquivalentTo(5)}),
+		))
+	})
+
 	It("reads what a form says twice as a list", func() {
 		form := as("lilei").with("Content-Type", "application/x-www-form-urlencoded")
 		ticket := opened(form, "workflow_id=7&transition_id=71&who=wangwu&who=guiji")

@@ -102,7 +102,7 @@ func (a *API) ticketRoutes() []route {
 		{method: get, path: "tickets/{id}", summary: "One ticket, as the user sees it", handle: a.showTicket, needs: true, data: []any{valueOf[ticketDetail]{}}},
 		{method: get, path: "tickets/{id}/transitions", summary: "What the user may do now", handle: a.listTransitions, needs: true, data: []any{valueOf[[]wireOption]{}}},
 		{method: get, path: "tickets/{id}/flowlogs", summary: "What happened, newest first", handle: a.listFlowLogs, needs: true, data: []any{pagedOf[wire.Log]{}},
-			query: with(pages, property{name: "ticket_data", kind: aFlag, about: "With the ticket's values after each entry."})},
+			query: with(pages, property{name: "ticket_data", kind: aFlag, about: "With the ticket's values after each entry, for a close before it."})},
 		{method: get, path: "tickets/{id}/flowsteps", summary: "What happened, by state", handle: a.listFlowSteps, needs: true, data: []any{flowSteps{}}},
 		{method: get, path: "tickets/{id}/participant_info", summary: "Who the ticket waits for", handle: a.participantInfo, data: []any{participantList{}}},
 	}
