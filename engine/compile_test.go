@@ -114,6 +114,7 @@ func TestConvert(t *testing.T) {
 		"a Date with a time of day":           {v1alpha1.FieldDate, "2018-04-10T17:39:33", wrong},
 		"the 30th of February":                {v1alpha1.FieldDate, "2018-02-30", wrong},
 		"a DateTime with a T":                 {v1alpha1.FieldDateTime, "2018-04-10T17:39:33", "2018-04-10 17:39:33"},
+		"a DateTime from a date is midnight":  {v1alpha1.FieldDateTime, "2018-04-10", "2018-04-10 00:00:00"},
 		"a Radio's number":                    {v1alpha1.FieldRadio, int64(1), "1"},
 		"a Radio that is no choice":           {v1alpha1.FieldRadio, "9", wrong},
 		"a Select":                            {v1alpha1.FieldSelect, "a", "a"},

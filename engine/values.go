@@ -69,7 +69,7 @@ func (f *Field) convert(raw any) (any, error) {
 		return toTime(raw, time.DateOnly, Say("a date like 2018-04-10"), time.DateOnly, "2006-01-02T00:00:00", "2006-01-02 00:00:00")
 	case v1alpha1.FieldDateTime:
 		return toTime(raw, time.DateTime, Say("a time like 2018-04-10 17:39:33"),
-			time.DateTime, "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04")
+			time.DateTime, "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly)
 	case v1alpha1.FieldRadio, v1alpha1.FieldSelect:
 		return f.toChoice(raw)
 	case v1alpha1.FieldCheckbox, v1alpha1.FieldMultiSelect:
