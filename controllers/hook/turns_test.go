@@ -48,3 +48,17 @@ func TestHostsAreToldApart(t *testing.T) {
 		}
 	}
 }
+
+func TestAPauseIsKeptUntilItsTimeHasCome(t *testing.T) {
+	var all pauses
+	began := time.Unix(0, 0)
+	all.set("one", began, time.Minute)
+	all.set("other", began.Add(time.Second), 2*time.Minute)
+	if got := all.left("one", began.Add(30*time.Second)); got != 30*time.Second {
+		t.Errorf("%s are left, though another was noted meanwhile", got)
+	}
+	all.set("third", began.Add(time.Minute), time.Minute)
+	if _, kept := all.due["one"]; kept || len(all.due) != 2 {
+		t.Errorf("what is past is kept: %v", all.due)
+	}
+}
