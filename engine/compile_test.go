@@ -135,8 +135,12 @@ func TestConvert(t *testing.T) {
 		"Attachments from a list":             {v1alpha1.FieldAttachment, []any{"/a/b.png", "/c d.txt"}, "/a/b.png,/c d.txt"},
 		"a number is no Attachment of a list": {v1alpha1.FieldAttachment, []any{int64(1)}, wrong},
 		"null empties":                        {v1alpha1.FieldString, nil, nil},
-		"an empty text empties":               {v1alpha1.FieldInteger, "", nil},
-		"an empty list empties":               {v1alpha1.FieldCheckbox, []any{}, nil},
+		"an empty text is no Integer's":       {v1alpha1.FieldInteger, "", nil},
+		"an empty text is no Date's":          {v1alpha1.FieldDate, "", nil},
+		"an empty text is a String":           {v1alpha1.FieldString, "", ""},
+		"an empty text is a Select's":         {v1alpha1.FieldSelect, "", ""},
+		"an empty list is a Checkbox's":       {v1alpha1.FieldCheckbox, []any{}, ""},
+		"a list of nothing is Users'":         {v1alpha1.FieldUsers, []any{""}, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -60,16 +60,16 @@ func (g *Graph) fill(state *State, check v1alpha1.FieldCheck, r request) (v1alph
 			g.setChange(changes, found, string(entry.Field), raw)
 		}
 		required := entry.Access == v1alpha1.AccessRequired && check == v1alpha1.FieldCheckRequire
-		if required && (!sent || isEmpty(raw) || isNull(changes, string(entry.Field))) {
+		if required && (!sent || isEmpty(raw) || isEmptied(changes, string(entry.Field))) {
 			found.missing = append(found.missing, string(entry.Field))
 		}
 	}
 	return changes, found.refusal()
 }
 
-func isNull(changes v1alpha1.JSONObject, field string) bool {
+func isEmptied(changes v1alpha1.JSONObject, field string) bool {
 	value, ok := changes[field]
-	return ok && value == nil
+	return ok && isEmpty(value)
 }
 
 // setChange converts a value and notes it among the changes, or what is wrong.
@@ -124,12 +124,13 @@ func (t *turn) store(changes v1alpha1.JSONObject) {
 }
 
 // variables are what conditions see: stored values and those that this action
-// has just stored, never what was sent beside the form (Q9, Q48).
+// has just stored, never what was sent beside the form (Q9, Q48). A field that
+// was left blank has no value, so that has() says whether it was filled.
 func (t *turn) variables() map[string]any {
 	values := make(map[string]any, len(t.s.Status.Fields))
 	for name, value := range t.s.Status.Fields {
 		field, ok := t.graph.Field(v1alpha1.FieldName(name))
-		if !ok || value == nil {
+		if !ok || isEmpty(value) {
 			continue
 		}
 		if n, isInt := value.(int64); isInt && field.Type == v1alpha1.FieldNumber {

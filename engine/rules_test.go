@@ -186,6 +186,21 @@ func TestOpening(t *testing.T) {
 	}
 }
 
+func TestABlankFieldIsKeptAndHasNoValue(t *testing.T) {
+	asks := strings.Replace(council, "has(fields.note) && fields.note == 'over'", "has(fields.note)", 1)
+	w := newWalker(t, asks).mustOpen("go", v1alpha1.JSONObject{"note": ""}).at("first", "b1,b2,b3")
+	if note := w.s.Status.Fields["note"]; note != "" {
+		t.Errorf("got %v, want the empty text that was sent", note)
+	}
+	newWalker(t, asks).mustOpen("go", v1alpha1.JSONObject{"note": "x"}).at("end", "")
+
+	required := strings.Replace(council, "{field: note, access: Optional}", "{field: note, access: Required}", 1)
+	refusal := newWalker(t, required).open("go", v1alpha1.JSONObject{"note": ""})
+	if refusal == nil || refusal.Reason != engine.ReasonMissingFields {
+		t.Errorf("got %v, want %s", refusal, engine.ReasonMissingFields)
+	}
+}
+
 func TestAnEmptyListRestrictsNobody(t *testing.T) {
 	w := newWalker(t, vpn)
 	w.graph.Spec.Creation = &v1alpha1.CreationRule{

@@ -26,23 +26,39 @@ const (
 
 // Convert reads a value as the field's type wants it, without loss
 // (decisions.md §2): "2" becomes 2, a list becomes comma text for the multi
-// types, 2.7 is no Integer. An empty value (nil, empty text, empty list)
-// becomes nil. The error says what is wrong in words for whoever sent it.
+// types, 2.7 is no Integer. nil becomes nil; another empty value (empty text,
+// empty list) becomes what the type has for it. The error says what is wrong in
+// words for whoever sent it.
 func (f *Field) Convert(raw any) (any, error) {
-	if isEmpty(raw) {
+	if raw == nil {
 		return nil, nil
+	}
+	if isEmpty(raw) {
+		return f.blank(), nil
 	}
 	value, err := f.convert(raw)
 	if err != nil {
 		return nil, err
 	}
-	if f.validation != nil {
+	if f.validation != nil && !isEmpty(value) {
 		ok, err := holds(f.validation, map[string]any{"self": value})
 		if err != nil || !ok {
 			return nil, Say("does not satisfy %s", f.Validation)
 		}
 	}
 	return value, nil
+}
+
+// blank is the value of a field that was sent empty: the empty text where values
+// are texts, since portals send every field of a form and split or measure what
+// they read back without asking whether it is null.
+func (f *Field) blank() any {
+	switch f.Type {
+	case v1alpha1.FieldInteger, v1alpha1.FieldNumber, v1alpha1.FieldBoolean, v1alpha1.FieldDate, v1alpha1.FieldDateTime:
+		return nil
+	default:
+		return ""
+	}
 }
 
 func isEmpty(raw any) bool {
@@ -264,9 +280,6 @@ func eachOf(raw any, convert func(any) (string, error)) (any, error) {
 		if !slices.Contains(out, text) {
 			out = append(out, text)
 		}
-	}
-	if len(out) == 0 {
-		return nil, nil
 	}
 	return toText(strings.Join(out, ","), maxString)
 }

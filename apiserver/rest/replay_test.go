@@ -125,6 +125,26 @@ var _ = Describe("What clients of the older system know", func() {
 		form.post(ticket+"/comments", "suggestion=a&suggestion=b").refused("BadParameter", "suggestion")
 	})
 
+	It("reads a text that was left blank as the empty text, and one that was never sent as null", func() {
+		values := func(ticket string) map[string]any {
+			out := map[string]any{}
+			for _, field := range detail(ticket, "zhangsan")["field_list"].([]any) {
+				out[field.(map[string]any)["field_key"].(string)] = field.(map[string]any)["field_value"]
+			}
+			return out
+		}
+		blank := opened(as("lilei"), `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 1, "region": "", "reason": ""}`)
+		Expect(values(blank)).To(HaveKeyWithValue("reason", ""))
+		Expect(dataOf(blank, "lilei")).To(HaveExactElements(keys(Keys{"region": Equal(""), "reason": Equal("")})))
+		as("lilei").patch(blank+"/fields", `{"reason": null}`).ok()
+		Expect(values(blank)).To(HaveKeyWithValue("reason", BeNil()))
+		unset := opened(as("lilei"), `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 1}`)
+		Expect(values(unset)).To(HaveKeyWithValue("reason", BeNil()))
+
+		several := opened(as("lilei"), `{"workflow_id": 7, "transition_id": 71, "who": []}`)
+		Expect(dataOf(several, "lilei")).To(HaveExactElements(keys(Keys{"who": Equal("")})))
+	})
+
 	It("shows what notices say where a workflow says nothing of it", func() {
 		templates := func(name string) any {
 			return as("admin").get("workflows?name=" + name).ok().(map[string]any)["value"].([]any)[0]

@@ -25,9 +25,9 @@ func (p *portrait) values() [][]string {
 	slices.SortStableFunc(fields, func(a, b *engine.Field) int { return cmp.Compare(a.Order, b.Order) })
 	var rows [][]string
 	for _, field := range fields {
-		value, has := p.ticket.Status.Fields[string(field.Name)]
+		value := p.ticket.Status.Fields[string(field.Name)]
 		takes := p.takes(field)
-		if !has && takes == "" {
+		if (value == nil || value == "") && takes == "" {
 			continue
 		}
 		rows = append(rows, []string{named(string(field.Name), field.DisplayName), cmp.Or(fieldValue(field, value), none), takes})

@@ -134,13 +134,14 @@ func (a *actor) fillRequired(ctx context.Context, graph *engine.Graph, state *en
 
 // stored is the value that the ticket has; nil if none.
 func (a *actor) stored(name string) any {
+	var value any = a.ticket.Status.Title
 	if name != titleField {
-		return a.ticket.Status.Fields[name]
+		value = a.ticket.Status.Fields[name]
 	}
-	if a.ticket.Status.Title == "" {
+	if value == "" {
 		return nil
 	}
-	return a.ticket.Status.Title
+	return value
 }
 
 // names are transitions for people, with what they are called in the workflow's language.
