@@ -86,9 +86,9 @@ func (r *Renderer) configured(ctx context.Context, namespace string, state *engi
 		}
 		return wire.TypeRobot, "", ""
 	case p.Fields != nil:
-		return wire.TypeField, wire.Joined(p.Fields), wire.Joined(p.Fields)
+		return wire.TypeField, wire.Joined(p.Fields), ""
 	case p.ParentFields != nil:
-		return wire.TypeParentField, wire.Joined(p.ParentFields), wire.Joined(p.ParentFields)
+		return wire.TypeParentField, wire.Joined(p.ParentFields), ""
 	case p.Hook != nil:
 		return wire.TypeHook, "hook", "hook"
 	}

@@ -117,6 +117,16 @@ var _ = Describe("What clients of the older system know", func() {
 		))
 	})
 
+	It("says of a state whose people a field names which field, and calls nobody by its name", func() {
+		info := func(kind int, fields string) any {
+			return keys(Keys{"participant_info": Equal(map[string]any{
+				"participant_type_id": float64(kind), "participant": fields, "participant_name": fields,
+				"participant_type_name": "", "participant_alias": "",
+			})})
+		}
+		Expect(as("lilei").get("workflows/9/states").ok()).To(keys(Keys{"value": ContainElements(info(7, "who,creator"), info(8, "who"))}))
+	})
+
 	It("reads what a form says twice as a list", func() {
 		form := as("lilei").with("Content-Type", "application/x-www-form-urlencoded")
 		ticket := opened(form, "workflow_id=7&transition_id=71&who=wangwu&who=guiji")
