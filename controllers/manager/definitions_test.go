@@ -5,10 +5,12 @@ package manager_test
 
 import (
 	"context"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -135,6 +137,23 @@ var _ = Describe("a workflow", func() {
 		revision := &appsv1.ControllerRevision{}
 		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: ns, Name: second.Status.Revision}, revision)).To(Succeed())
 		Expect(metav1.IsControlledBy(revision, second)).To(BeTrue(), "else the garbage collector takes it")
+	})
+
+	It("lets go of tickets that ended before it said how long they are kept", func(ctx SpecContext) {
+		ns := newNamespace(ctx)
+		w := fixtures.Workflow(ns)
+		w.Spec.Admins = []v1alpha1.UserName{"guiji"}
+		ended, open := fixtures.Ticket(ns, "vpn-1"), fixtures.Ticket(ns, "vpn-2")
+		create(ctx, w, ended, open)
+		inState(ctx, ended, "lead")
+		inState(ctx, open, "lead")
+		Expect(act(ctx, ended, v1alpha1.TicketAction{Type: v1alpha1.ActionClose, Actor: "guiji"})).To(applied())
+		Eventually(get(ctx, ended)).Should(HaveField("Annotations", HaveKey(v1alpha1.AnnotationOpened)))
+		edit(ctx, w, func(spec *v1alpha1.WorkflowSpec) {
+			spec.Retention = &v1alpha1.Retention{AfterFinished: metav1.Duration{Duration: time.Second}}
+		})
+		Eventually(func() bool { return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(ended), ended)) }).Should(BeTrue())
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(open), open)).To(Succeed())
 	})
 
 	It("keeps known ids, and says so where one belongs to another", func(ctx SpecContext) {
