@@ -90,6 +90,22 @@ var _ = Describe("What clients of the older system know", func() {
 		Expect(string(text)).To(ContainSubstring(`"field_choice":{"s":"small","l":"l","10":"10","9":"9"}`))
 	})
 
+	It("answers HEAD as it answers GET, without the body", func() {
+		ask := func(method, path string) *http.Response {
+			request, err := http.NewRequest(method, server.URL+"/api/v1.0/"+path, nil)
+			Expect(err).NotTo(HaveOccurred())
+			request.Header = as("lilei").signed()
+			response, err := http.DefaultClient.Do(request)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(response.Body.Close()).To(Succeed())
+			return response
+		}
+		head, get := ask(http.MethodHead, "workflows/1/init_state"), ask(http.MethodGet, "workflows/1/init_state")
+		Expect(head).To(HaveHTTPStatus(http.StatusOK))
+		Expect(head.ContentLength).To(And(BeNumerically(">", 0), Equal(get.ContentLength)))
+		Expect(ask(http.MethodHead, "tickets/1/accept")).To(HaveHTTPStatus(http.StatusMethodNotAllowed))
+	})
+
 	It("names a script by its file everywhere, as its logs do", func() {
 		ticket := opened(as("lilei"), `{"workflow_id": 2, "transition_id": 21}`)
 		Expect(as("lilei").get("tickets?category=owner&ticket_ids=" + idOf(ticket)).ok()).To(keys(Keys{"value": ConsistOf(keys(Keys{

@@ -72,11 +72,15 @@ func New(b *backend.Backend, a auth.Authenticator, o Options) *API {
 func (a *API) Renderer() *Renderer { return a.render }
 
 // find is the endpoint of a path, and the id in it. Where the path is there but
-// not the method, allowed has the methods that are.
+// not the method, allowed has the methods that are. HEAD is there with GET: HTTP
+// has it so, and net/http leaves the body of its answer out.
 func (a *API) find(method, path string) (found *route, id string, allowed []string) {
 	rest, ok := strings.CutPrefix(path, base)
 	if !ok {
 		return nil, "", nil
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
 	}
 	segments := strings.Split(rest, "/")
 	for i := range a.routes {
