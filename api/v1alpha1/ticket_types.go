@@ -27,8 +27,9 @@ const (
 )
 
 // RequestedBy says on whose word something is asked: an application that
-// vouches for the user, or a Kubernetes identity.
-// +kubebuilder:validation:ExactlyOneOf=application;user
+// vouches for the user, or a Kubernetes identity. Exactly one is set: a rule says
+// so wherever somebody asks, but not in the history, which is the manager's. Rules
+// within it would be evaluated for each entry at every write.
 type RequestedBy struct {
 	// application by its appname.
 	// +optional
@@ -86,6 +87,7 @@ type TicketSpec struct {
 	// by says on whose word.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="by is immutable",reason=FieldValueForbidden
+	// +kubebuilder:validation:XValidation:rule="has(self.application) != has(self.user)",message="exactly one of the fields in [application user] must be set"
 	By RequestedBy `json:"by"`
 
 	// title is a line about the ticket.
@@ -149,6 +151,7 @@ type TicketAction struct {
 
 	// by says on whose word.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="has(self.application) != has(self.user)",message="exactly one of the fields in [application user] must be set"
 	By RequestedBy `json:"by"`
 
 	// comment for the history.

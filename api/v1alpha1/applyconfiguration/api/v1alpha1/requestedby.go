@@ -9,7 +9,9 @@ package v1alpha1
 // with apply.
 //
 // RequestedBy says on whose word something is asked: an application that
-// vouches for the user, or a Kubernetes identity.
+// vouches for the user, or a Kubernetes identity. Exactly one is set: a rule says
+// so wherever somebody asks, but not in the history, which is the manager's. Rules
+// within it would be evaluated for each entry at every write.
 type RequestedByApplyConfiguration struct {
 	// application by its appname.
 	Application *string `json:"application,omitempty"`
