@@ -36,7 +36,15 @@ func (b *Backend) Act(ctx context.Context, c Caller, t *v1alpha1.Ticket, action 
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	name := nameOf(t)
+	after, err := b.decided(ctx, nameOf(t), action)
+	if err == nil {
+		b.awaitParents(ctx, after)
+	}
+	return after, err
+}
+
+// decided asks for an action in its turn until it has an outcome.
+func (b *Backend) decided(ctx context.Context, name types.NamespacedName, action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
 	release, err := b.turns.take(ctx, name)
 	if err != nil {
 		return nil, busy()
@@ -46,9 +54,6 @@ func (b *Backend) Act(ctx context.Context, c Caller, t *v1alpha1.Ticket, action 
 	defer remove()
 	for {
 		result, err := b.attempt(ctx, waiting, name, action)
-		if err == nil && result != nil {
-			b.awaitParents(ctx, result)
-		}
 		if result != nil || err != nil {
 			return result, err
 		}
