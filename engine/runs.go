@@ -54,20 +54,25 @@ func NextTimer(status *v1alpha1.TicketStatus) (v1alpha1.Timer, bool) {
 	return slices.MinFunc(status.Timers, func(a, b v1alpha1.Timer) int { return a.At.Compare(b.At.Time) }), true
 }
 
+// Answers says whether a run is the one that a ticket wants; without one of them
+// it is not.
+func Answers(run *v1alpha1.Run, wanted *v1alpha1.WantedRun) bool {
+	return run != nil && wanted != nil && run.Visit == wanted.Visit && run.Attempt == wanted.Attempt
+}
+
 // runWaits says that the wanted run has ended and was not taken note of.
 func runWaits(status *v1alpha1.TicketStatus) bool {
 	wanted, run := status.Wanted, status.Run
-	return wanted != nil && run != nil && !wanted.Noted && !status.LastRunFailed &&
-		run.Visit == wanted.Visit && run.Attempt == wanted.Attempt && run.Phase != v1alpha1.RunRunning
+	return Answers(run, wanted) && !wanted.Noted && !status.LastRunFailed && run.Phase != v1alpha1.RunRunning
 }
 
 // LastRunFailed says whether a script's last run or a hook's last call failed
 // (Q29). A hook that cannot be reached is called again for a while: it has failed
 // until it is, and somebody who has mended it need not wait.
 func LastRunFailed(status *v1alpha1.TicketStatus) bool {
-	wanted, run := status.Wanted, status.Run
-	unreached := wanted != nil && run != nil && status.Participants.Kind == v1alpha1.ParticipantsHook &&
-		run.Visit == wanted.Visit && run.Attempt == wanted.Attempt && run.Phase == v1alpha1.RunRunning && run.Message != ""
+	run := status.Run
+	unreached := Answers(run, status.Wanted) && status.Participants.Kind == v1alpha1.ParticipantsHook &&
+		run.Phase == v1alpha1.RunRunning && run.Message != ""
 	return status.LastRunFailed || unreached
 }
 
@@ -78,7 +83,7 @@ func RunWanted(status *v1alpha1.TicketStatus, kind v1alpha1.ParticipantsKind) *v
 	if wanted == nil || status.Participants.Kind != kind {
 		return nil
 	}
-	if run != nil && run.Visit == wanted.Visit && run.Attempt == wanted.Attempt && run.Phase != v1alpha1.RunRunning {
+	if Answers(run, wanted) && run.Phase != v1alpha1.RunRunning {
 		return nil
 	}
 	return wanted

@@ -161,7 +161,7 @@ func (r *Reconciler) call(ctx context.Context, t *v1alpha1.Ticket, run v1alpha1.
 
 // run is the run that is wanted, which may have been begun before.
 func (r *Reconciler) run(t *v1alpha1.Ticket, want *v1alpha1.WantedRun) v1alpha1.Run {
-	if run := t.Status.Run; run != nil && run.Visit == want.Visit && run.Attempt == want.Attempt && run.StartedAt != nil {
+	if run := t.Status.Run; engine.Answers(run, want) && run.StartedAt != nil {
 		return *run
 	}
 	started := metav1.NewTime(r.Clock.Now())

@@ -84,8 +84,7 @@ func wanted(t *v1alpha1.Ticket) *v1alpha1.WantedRun {
 
 // begun says whether the run that is wanted was reported as running.
 func begun(t *v1alpha1.Ticket, want *v1alpha1.WantedRun) bool {
-	run := t.Status.Run
-	return run != nil && want != nil && run.Visit == want.Visit && run.Attempt == want.Attempt
+	return engine.Answers(t.Status.Run, want)
 }
 
 // stray says that a run goes on although the ticket has left it behind.
