@@ -99,13 +99,18 @@ func TestProgress(t *testing.T) {
 
 func TestOnWhom(t *testing.T) {
 	script := v1alpha1.CurrentParticipants{Kind: v1alpha1.ParticipantsScript, Script: "grant"}
+	hook := v1alpha1.CurrentParticipants{Kind: v1alpha1.ParticipantsHook}
 	cases := map[string]struct {
 		status v1alpha1.TicketStatus
 		want   string
 	}{
 		"a script that runs":   {v1alpha1.TicketStatus{Participants: script}, "script/grant"},
 		"a script that failed": {v1alpha1.TicketStatus{Participants: script, LastRunFailed: true}, "script/grant (failed)"},
-		"a hook that failed":   {v1alpha1.TicketStatus{Participants: v1alpha1.CurrentParticipants{Kind: v1alpha1.ParticipantsHook}, LastRunFailed: true}, "hook (failed)"},
+		"a hook that failed":   {v1alpha1.TicketStatus{Participants: hook, LastRunFailed: true}, "hook (failed)"},
+		"a hook that was not reached and is called again": {v1alpha1.TicketStatus{
+			Participants: hook, Wanted: &v1alpha1.WantedRun{Visit: 2, Attempt: 1},
+			Run: &v1alpha1.Run{Visit: 2, Attempt: 1, Phase: v1alpha1.RunRunning, Message: "connection refused"},
+		}, "hook (failed)"},
 		"people, after a run that failed": {v1alpha1.TicketStatus{LastRunFailed: true, Participants: v1alpha1.CurrentParticipants{
 			Kind: v1alpha1.ParticipantsUsers, Users: []v1alpha1.UserName{"guiji"}}}, "guiji"},
 	}

@@ -119,7 +119,7 @@ func (p *portrait) head() [][]string {
 	for _, children := range status.Children {
 		add("Sub-tickets:", "%d of %d in state %s have ended", children.Ended, children.Total, children.State)
 	}
-	if status.LastRunFailed && !engine.HasEnded(status) {
+	if engine.LastRunFailed(status) && !engine.HasEnded(status) {
 		add("Trouble:", "the last run failed; %s runs it again", p.call("retry"))
 	}
 	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c != nil && c.Status == metav1.ConditionFalse {

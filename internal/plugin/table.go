@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/engine"
 )
 
 const (
@@ -102,11 +103,11 @@ func waitsFor(p *v1alpha1.CurrentParticipants) string {
 	return none
 }
 
-// onWhom is waitsFor in a row, which says too that a run has failed: such a ticket
-// waits for a person after all.
+// onWhom is waitsFor in a row, which says too that a run has failed: a person can
+// have it run again.
 func onWhom(status *v1alpha1.TicketStatus) string {
 	kind := status.Participants.Kind
-	if status.LastRunFailed && (kind == v1alpha1.ParticipantsScript || kind == v1alpha1.ParticipantsHook) {
+	if engine.LastRunFailed(status) && (kind == v1alpha1.ParticipantsScript || kind == v1alpha1.ParticipantsHook) {
 		return waitsFor(&status.Participants) + " (failed)"
 	}
 	return waitsFor(&status.Participants)
