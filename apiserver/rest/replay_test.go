@@ -79,11 +79,7 @@ var _ = Describe("What clients of the older system know", func() {
 	})
 
 	It("shows choices in the order in which the workflow has them", func() {
-		request, err := http.NewRequest(http.MethodGet, server.URL+"/api/v1.0/workflows/5/custom_fields", nil)
-		Expect(err).NotTo(HaveOccurred())
-		request.Header = as("lilei").signed()
-		response, err := http.DefaultClient.Do(request)
-		Expect(err).NotTo(HaveOccurred())
+		response := as("lilei").ask(http.MethodGet, "workflows/5/custom_fields", "")
 		defer response.Body.Close()
 		text, err := io.ReadAll(response.Body)
 		Expect(err).NotTo(HaveOccurred())
@@ -92,11 +88,7 @@ var _ = Describe("What clients of the older system know", func() {
 
 	It("answers HEAD as it answers GET, without the body", func() {
 		ask := func(method, path string) *http.Response {
-			request, err := http.NewRequest(method, server.URL+"/api/v1.0/"+path, nil)
-			Expect(err).NotTo(HaveOccurred())
-			request.Header = as("lilei").signed()
-			response, err := http.DefaultClient.Do(request)
-			Expect(err).NotTo(HaveOccurred())
+			response := as("lilei").ask(method, path, "")
 			Expect(response.Body.Close()).To(Succeed())
 			return response
 		}

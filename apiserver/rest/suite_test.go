@@ -175,13 +175,20 @@ func (c caller) put(path string, body string) answer   { return c.send(http.Meth
 
 func (c caller) send(method, path, body string) answer {
 	GinkgoHelper()
+	response := c.ask(method, path, body)
+	defer response.Body.Close()
+	return read(response.Request, response)
+}
+
+// ask is send where the answer's very form is looked at. Its body must be closed.
+func (c caller) ask(method, path, body string) *http.Response {
+	GinkgoHelper()
 	request, err := http.NewRequest(method, server.URL+"/api/v1.0/"+path, bytes.NewBufferString(body))
 	Expect(err).NotTo(HaveOccurred())
 	request.Header = c.signed()
 	response, err := http.DefaultClient.Do(request)
 	Expect(err).NotTo(HaveOccurred())
-	defer response.Body.Close()
-	return read(request, response)
+	return response
 }
 
 // signed are the headers that say who calls.
