@@ -39,10 +39,7 @@ func isRelated(status *v1alpha1.TicketStatus, user string) bool {
 }
 
 func isAdmin(g *Graph, user string, dir Directory) bool {
-	if user == "" {
-		return false
-	}
-	return slices.Contains(g.Admins(), user) || IsAdministrator(user, dir)
+	return g.hasAdmin(user) || IsAdministrator(user, dir)
 }
 
 // IsAdministrator says whether a user is an active administrator.

@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
@@ -82,15 +83,7 @@ type Application struct {
 
 // MayUse says whether the application is allowed a workflow.
 func (a Application) MayUse(namespace, workflow string) bool {
-	if a.AllWorkflows {
-		return true
-	}
-	for _, name := range a.Workflows {
-		if name == namespace+"/"+workflow {
-			return true
-		}
-	}
-	return false
+	return a.AllWorkflows || slices.Contains(a.Workflows, namespace+"/"+workflow)
 }
 
 // Script is what the engine needs to know of a Script.

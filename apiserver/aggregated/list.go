@@ -140,14 +140,13 @@ var errHidden = errors.New("the raw tickets are not for this user")
 func (r *reader) query(ctx context.Context, who user.Info, name, namespace string) (index.Query, error) {
 	q := index.Query{Reverse: true, Workflows: []string{}}
 	visible := &index.Visibility{User: name}
-	for _, w := range r.backend.Workflows(ctx) {
+	for _, w := range r.backend.Workflows() {
 		if namespace != "" && w.Namespace != namespace {
 			continue
 		}
-		key := w.Namespace + "/" + w.Name
-		q.Workflows = append(q.Workflows, key)
-		if graph, err := r.backend.CurrentGraph(ctx, w); err == nil && engine.CanViewAll(graph, name, r.backend.Directory()) {
-			visible.Workflows = append(visible.Workflows, key)
+		q.Workflows = append(q.Workflows, w.Key)
+		if w.Graph != nil && engine.CanViewAll(w.Graph, name, r.backend.Directory()) {
+			visible.Workflows = append(visible.Workflows, w.Key)
 		}
 	}
 	raw := &authorizationv1.ResourceAttributes{Group: v1alpha1.SchemeGroupVersion.Group, Resource: "tickets", Verb: "list", Namespace: namespace}

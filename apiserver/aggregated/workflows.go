@@ -74,9 +74,9 @@ func (s *workflows) List(ctx context.Context, options *internalversion.ListOptio
 		return nil, apierrors.NewBadRequest("workflows are not selected by labels or fields here")
 	}
 	list := &restv1.WorkflowList{}
-	for _, w := range s.backend.Workflows(ctx) {
+	for _, w := range s.backend.Workflows() {
 		if namespace := request.NamespaceValue(ctx); namespace == "" || namespace == w.Namespace {
-			list.Items = append(list.Items, *openWorkflow(w))
+			list.Items = append(list.Items, *openWorkflow(w.Workflow))
 		}
 	}
 	slices.SortFunc(list.Items, func(a, b restv1.Workflow) int {

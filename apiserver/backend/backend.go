@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -66,6 +67,8 @@ type Backend struct {
 	timeout   time.Duration
 	waiters   waiters
 	turns     turns
+	// workflows are what Workflows answers, looked up once after each change.
+	workflows atomic.Pointer[func() []Listed]
 
 	ready sync.Once
 	done  chan struct{} // closed once the index has the first list
@@ -90,13 +93,15 @@ func New(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the client: %w", err)
 	}
-	return &Backend{
+	b := &Backend{
 		cache: objects, client: writer,
 		directory: directory.New(objects).Remembering(), graphs: graphs.New(objects), index: index.New(),
 		clock: o.Clock, timeout: o.ActionTimeout, done: make(chan struct{}),
 		waiters: waiters{byName: map[types.NamespacedName]map[*waiter]struct{}{}},
 		turns:   turns{byName: map[types.NamespacedName]*turn{}},
-	}, nil
+	}
+	b.forgetWorkflows()
+	return b, nil
 }
 
 // Start fills the cache and serves it until the context ends.
@@ -115,15 +120,22 @@ func (b *Backend) Start(ctx context.Context) error {
 		return fmt.Errorf("index records: %w", err)
 	}
 	for _, object := range []client.Object{
-		&v1alpha1.Workflow{}, &v1alpha1.TicketRecord{}, &v1alpha1.Script{}, &v1alpha1.Notifier{}, &v1alpha1.Department{},
-		&v1alpha1.UserRole{}, &appsv1.ControllerRevision{},
+		&v1alpha1.TicketRecord{}, &v1alpha1.Script{}, &v1alpha1.Notifier{}, &v1alpha1.Department{}, &v1alpha1.UserRole{},
 	} {
 		if _, err := b.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch: %w", err)
 		}
 	}
-	for _, remembered := range []client.Object{&v1alpha1.User{}, &v1alpha1.Application{}} {
-		if err := b.forgetWith(ctx, remembered); err != nil {
+	for _, remembered := range []struct {
+		object client.Object
+		forget func()
+	}{
+		{&v1alpha1.User{}, b.directory.Forget},
+		{&v1alpha1.Application{}, b.directory.Forget},
+		{&v1alpha1.Workflow{}, b.forgetWorkflows},
+		{&appsv1.ControllerRevision{}, b.forgetWorkflows},
+	} {
+		if err := b.forgetWith(ctx, remembered.object, remembered.forget); err != nil {
 			return err
 		}
 	}
@@ -147,17 +159,17 @@ func (b *Backend) Start(ctx context.Context) error {
 	return b.cache.Start(ctx)
 }
 
-// forgetWith has the directory forget what it knows of objects of a type
-// whenever one of them changes.
-func (b *Backend) forgetWith(ctx context.Context, object client.Object) error {
+// forgetWith has forgotten what is remembered of objects of a type whenever one
+// of them changes.
+func (b *Backend) forgetWith(ctx context.Context, object client.Object, forget func()) error {
 	informer, err := b.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { b.directory.Forget() },
-		UpdateFunc: func(any, any) { b.directory.Forget() },
-		DeleteFunc: func(any) { b.directory.Forget() },
+		AddFunc:    func(any) { forget() },
+		UpdateFunc: func(any, any) { forget() },
+		DeleteFunc: func(any) { forget() },
 	})
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
@@ -214,57 +226,18 @@ func (b *Backend) Now() time.Time { return b.clock.Now() }
 // Reader reads from the cache.
 func (b *Backend) Reader() client.Reader { return b.cache }
 
-// Workflows lists workflows that have their id, in its order. They must not be changed.
-func (b *Backend) Workflows(ctx context.Context) []*v1alpha1.Workflow {
-	var list v1alpha1.WorkflowList
-	if err := b.cache.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil // the informer is there since Start; nothing else can fail
-	}
-	out := make([]*v1alpha1.Workflow, 0, len(list.Items))
-	for i := range list.Items {
-		if list.Items[i].Status.ID != 0 {
-			out = append(out, &list.Items[i])
-		}
-	}
-	slices.SortFunc(out, func(a, b *v1alpha1.Workflow) int { return cmp.Compare(a.Status.ID, b.Status.ID) })
-	return out
-}
-
-// WorkflowByID finds a workflow by its wire id.
-func (b *Backend) WorkflowByID(ctx context.Context, id v1alpha1.WireID) (*v1alpha1.Workflow, bool) {
-	var list v1alpha1.WorkflowList
-	err := b.cache.List(ctx, &list, client.MatchingFields{directory.IndexStatusID: directory.IDKey(id)}, client.UnsafeDisableDeepCopy)
-	if err != nil || len(list.Items) == 0 {
-		return nil, false
-	}
-	return &list.Items[0], true
-}
-
-// WorkflowOfState finds the workflow that a state belongs to.
-func (b *Backend) WorkflowOfState(ctx context.Context, id v1alpha1.WireID) (*v1alpha1.Workflow, bool) {
-	for _, workflow := range b.Workflows(ctx) {
-		for _, known := range workflow.Status.StateIDs {
-			if known == id {
-				return workflow, true
-			}
-		}
-	}
-	return nil, false
-}
-
-// Workflow finds a ticket's workflow by name.
-func (b *Backend) Workflow(ctx context.Context, namespace, name string) (*v1alpha1.Workflow, bool) {
-	var workflow v1alpha1.Workflow
-	err := b.cache.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &workflow, client.UnsafeDisableDeepCopy)
-	return &workflow, err == nil
-}
-
 // CurrentGraph is the graph that a workflow's new tickets follow.
 func (b *Backend) CurrentGraph(ctx context.Context, w *v1alpha1.Workflow) (*engine.Graph, error) {
 	return b.graphs.Current(ctx, w)
 }
 
-// Graph is the graph that a ticket follows.
+// RevisionOf is the graph of the revision that a ticket started with: enough to
+// name what it shows. Who may do what is asked of Graph.
+func (b *Backend) RevisionOf(ctx context.Context, t *v1alpha1.Ticket) (*engine.Graph, error) {
+	return b.graphs.Revision(ctx, t.Namespace, t.Status.WorkflowRevision)
+}
+
+// Graph is the graph that a ticket follows, with the rights that are in force.
 func (b *Backend) Graph(ctx context.Context, t *v1alpha1.Ticket) (*engine.Graph, error) {
 	return b.graphs.Of(ctx, t)
 }

@@ -127,11 +127,14 @@ func draw(rt *rapid.T, users []string) index.Query {
 		q.Ended = &ended
 	}
 	if rapid.Bool().Draw(rt, "by workflow") {
-		q.Workflows, q.States = []string{"it/w1"}, []v1alpha1.WireID{0, 2}
+		q.Workflows = rapid.SampledFrom([][]string{{}, {"it/w1"}, {"it/w0", "it/w1"}, {"it/w1", "it/without-tickets"}}).Draw(rt, "workflows")
+	}
+	if rapid.Bool().Draw(rt, "by state") {
+		q.States = []v1alpha1.WireID{0, 2}
 	}
 	if rapid.Bool().Draw(rt, "by view") {
 		q.Visible = &index.Visibility{
-			User: rapid.SampledFrom(append(users, "")).Draw(rt, "viewer"), Workflows: rapid.SampledFrom([][]string{nil, {"it/w1"}, {"it/w0", "it/w1"}}).Draw(rt, "viewed"),
+			User: rapid.SampledFrom(append(users, "")).Draw(rt, "viewer"), Workflows: rapid.SampledFrom([][]string{nil, {"it/w0"}, {"it/w1"}, {"it/w0", "it/w1"}}).Draw(rt, "viewed"),
 		}
 	}
 	if rapid.Bool().Draw(rt, "by time") {
@@ -173,10 +176,15 @@ func BenchmarkList(b *testing.B) {
 		x.Put(ticket(i+1, i, fmt.Sprintf("u%d", i%200), fmt.Sprintf("p%d", i%50), v1alpha1.ProgressInProgress, fmt.Sprintf("typical ticket number %d", i)))
 	}
 	ended := false
+	var many []string
+	for i := range 300 {
+		many = append(many, fmt.Sprintf("it/w%d", i))
+	}
 	for name, q := range map[string]index.Query{
 		"all":               {Category: index.CategoryAll},
 		"duty":              {Category: index.CategoryDuty, User: "p7"},
 		"workflow-and-open": {Category: index.CategoryAll, Workflows: []string{"it/w1"}, Ended: &ended},
+		"many-workflows":    {Category: index.CategoryAll, Workflows: many, Visible: &index.Visibility{User: "p7", Workflows: many[1:]}},
 		"serial":            {Category: index.CategoryAll, SerialPrefix: "sn_9999"},
 		"title":             {Category: index.CategoryAll, Title: "number 777"},
 	} {

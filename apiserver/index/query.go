@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
@@ -33,14 +34,14 @@ var Categories = []Category{CategoryAll, CategoryOwner, CategoryDuty, CategoryRe
 type Visibility struct {
 	// User whose related tickets are shown.
 	User string
-	// Workflows whose tickets are all shown, as namespace/name.
+	// Workflows whose tickets are all shown, as namespace/name, each once.
 	Workflows []string
 }
 
 // shows says that all tickets of some workflows are shown, so that nothing of
 // them has to be sorted out.
 func (v *Visibility) shows(workflows []string) bool {
-	return workflows != nil && !slices.ContainsFunc(workflows, func(w string) bool { return !slices.Contains(v.Workflows, w) })
+	return workflows != nil && (slices.Equal(workflows, v.Workflows) || sets.New(v.Workflows...).HasAll(workflows...))
 }
 
 // Query says what to list. Zero members do not restrict.
@@ -48,7 +49,8 @@ type Query struct {
 	Category Category
 	// User of the category; not used by CategoryAll.
 	User string
-	// Workflows that may be listed at all, as namespace/name; nil for every one.
+	// Workflows that may be listed at all, as namespace/name, each once; nil for
+	// every one.
 	Workflows []string
 	// Visible restricts to what a user may look at; nil for no restriction.
 	Visible *Visibility
@@ -121,14 +123,10 @@ func (x *Index) lock() (unlock func()) {
 func (x *Index) candidates(q Query) *roaring.Bitmap {
 	in := []*roaring.Bitmap{x.category(q)} // all of these
 	if q.Workflows != nil {
-		in = append(in, union(x.all(termWorkflow, q.Workflows)))
+		in = append(in, x.of(q.Workflows))
 	}
 	if q.Visible != nil && !q.Visible.shows(q.Workflows) {
-		visible := x.all(termWorkflow, q.Visible.Workflows)
-		if q.Visible.User != "" {
-			visible = append(visible, x.posting(termRelated+q.Visible.User))
-		}
-		in = append(in, union(visible))
+		in = append(in, union([]*roaring.Bitmap{x.of(q.Visible.Workflows), x.posting(termRelated + q.Visible.User)}))
 	}
 	if q.States != nil {
 		states := make([]*roaring.Bitmap, 0, len(q.States))
@@ -207,12 +205,20 @@ func (x *Index) posting(term string) *roaring.Bitmap {
 	return nothing
 }
 
-func (x *Index) all(prefix string, values []string) []*roaring.Bitmap {
-	found := make([]*roaring.Bitmap, 0, len(values)+1)
-	for _, value := range values {
-		found = append(found, x.posting(prefix+value))
+// of are the tickets of workflows, each named once. Most who ask may list every
+// workflow that has tickets: then there is nothing to unite.
+func (x *Index) of(workflows []string) *roaring.Bitmap {
+	found, tickets := make([]*roaring.Bitmap, 0, len(workflows)), uint64(0)
+	for _, workflow := range workflows {
+		if posting, ok := x.postings[termWorkflow+workflow]; ok {
+			found = append(found, posting)
+			tickets += posting.GetCardinality()
+		}
 	}
-	return found
+	if all := x.posting(termAll); tickets == all.GetCardinality() {
+		return all
+	}
+	return union(found)
 }
 
 func (x *Index) tickets(ids []v1alpha1.WireID) *roaring.Bitmap {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
 	"ticketflow.dev/ticketflow/internal/directory"
 	"ticketflow.dev/ticketflow/internal/wire"
@@ -73,7 +74,7 @@ func (r *request) user(u *v1alpha1.User) wireUser {
 		GmtCreated: r.api.render.wire.Time(&created), GmtModified: r.api.render.wire.Time(&created),
 	}
 	name := v1alpha1.UserName(out.Username)
-	out.IsWorkflowAdmin = slices.ContainsFunc(r.api.backend.Workflows(r.Context()), func(w *v1alpha1.Workflow) bool {
+	out.IsWorkflowAdmin = slices.ContainsFunc(r.api.backend.Workflows(), func(w backend.Listed) bool {
 		return w.Spec.Creator == name || slices.Contains(w.Spec.Admins, name)
 	})
 	if d, ok := r.api.backend.Department(r.Context(), string(u.Spec.Department)); ok {
@@ -204,7 +205,7 @@ func (a *API) listApplications(r *request) (answer, error) {
 
 func (r *request) workflowIDs(app engine.Application) string {
 	var ids []string
-	for _, w := range r.api.backend.Workflows(r.Context()) {
+	for _, w := range r.api.backend.Workflows() {
 		if app.MayUse(w.Namespace, w.Name) {
 			ids = append(ids, wire.IDText(w.Status.ID))
 		}

@@ -22,24 +22,42 @@ const (
 	rightsResource = "tickets"
 )
 
-// mayUse says whether the caller may reach a workflow's tickets at all: an
-// application by its list, a Kubernetes user by RBAC, a hook its own ticket only.
-func (r *request) mayUse(namespace, workflow string) bool {
+// mayUse says whether the caller may reach a workflow's tickets at all.
+func (r *request) mayUse(namespace, workflow string) bool { return r.reach()(namespace, workflow) }
+
+// reach is mayUse for many workflows: an application reaches those of its list, a
+// Kubernetes user those of the namespaces where RBAC lets it, a hook that of its
+// own ticket.
+func (r *request) reach() func(namespace, workflow string) bool {
 	switch {
 	case r.caller.App != nil:
-		application, ok := r.people().Application(r.caller.AppName)
-		return ok && application.MayUse(namespace, workflow)
+		if application, ok := r.people().Application(r.caller.AppName); ok {
+			return application.MayUse
+		}
 	case r.caller.Hook != nil:
-		return r.caller.Hook.Namespace == namespace && string(r.caller.Hook.Spec.WorkflowRef.Name) == workflow
+		return func(namespace, workflow string) bool {
+			return r.caller.Hook.Namespace == namespace && string(r.caller.Hook.Spec.WorkflowRef.Name) == workflow
+		}
 	case r.caller.Kubernetes != nil && r.api.rights != nil:
-		verb, subresource := r.route.right()
-		decision, _, err := r.api.rights.Authorize(r.Context(), authorizer.AttributesRecord{
-			User: r.caller.Kubernetes, Verb: verb, Namespace: namespace, APIGroup: rightsGroup, APIVersion: rightsVersion,
-			Resource: rightsResource, Subresource: subresource, ResourceRequest: true,
-		})
-		return err == nil && decision == authorizer.DecisionAllow
+		known := map[string]bool{}
+		return func(namespace, _ string) bool {
+			if _, asked := known[namespace]; !asked {
+				known[namespace] = r.isAllowedIn(namespace)
+			}
+			return known[namespace]
+		}
 	}
-	return false
+	return func(string, string) bool { return false }
+}
+
+// isAllowedIn asks RBAC about a Kubernetes user.
+func (r *request) isAllowedIn(namespace string) bool {
+	verb, subresource := r.route.right()
+	decision, _, err := r.api.rights.Authorize(r.Context(), authorizer.AttributesRecord{
+		User: r.caller.Kubernetes, Verb: verb, Namespace: namespace, APIGroup: rightsGroup, APIVersion: rightsVersion,
+		Resource: rightsResource, Subresource: subresource, ResourceRequest: true,
+	})
+	return err == nil && decision == authorizer.DecisionAllow
 }
 
 // right is what a Kubernetes user needs for an endpoint: get for what is read,

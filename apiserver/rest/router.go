@@ -65,6 +65,9 @@ func New(b *backend.Backend, a auth.Authenticator, o Options) *API {
 		render: NewRenderer(b, o.Location),
 	}
 	api.routes = api.table()
+	for i := range api.routes {
+		api.routes[i].segments = strings.Split(api.routes[i].path, "/")
+	}
 	return api
 }
 
@@ -84,7 +87,7 @@ func (a *API) find(method, path string) (found *route, id string, allowed []stri
 	}
 	segments := strings.Split(rest, "/")
 	for i := range a.routes {
-		matched, ok := match(strings.Split(a.routes[i].path, "/"), segments)
+		matched, ok := match(a.routes[i].segments, segments)
 		switch {
 		case !ok:
 		case a.routes[i].method == method:

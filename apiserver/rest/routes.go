@@ -14,9 +14,11 @@ import (
 type route struct {
 	method string
 	// path below /api/v1.0/; a segment in braces stands for an id.
-	path    string
-	summary string
-	handle  handler
+	path string
+	// segments are the path's, split once for every request.
+	segments []string
+	summary  string
+	handle   handler
 	// needs says that the username must be there (rest-behaviour.md §1.5).
 	needs bool
 	query []property

@@ -34,11 +34,10 @@ func (a *API) statistics(r *request) (answer, error) {
 		q.To = q.To.AddDate(0, 0, 1).Add(-time.Nanosecond)
 	}
 	names := map[string]string{}
-	for _, w := range r.workflows() {
-		if r.manages(w) {
-			key := w.Namespace + "/" + w.Name
-			q.Workflows = append(q.Workflows, key)
-			names[key] = cmp.Or(w.Spec.DisplayName, w.Name)
+	for w := range r.workflows() {
+		if r.manages(w.Workflow) {
+			q.Workflows = append(q.Workflows, w.Key)
+			names[w.Key] = cmp.Or(w.Spec.DisplayName, w.Name)
 		}
 	}
 	counts := map[dayCount]int{}

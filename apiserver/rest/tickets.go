@@ -135,23 +135,36 @@ func (a *API) listTickets(r *request) (answer, error) {
 	}
 	found := a.backend.Heads(query.Query)
 	items := make([]listItem, 0, len(found.Heads))
+	followed := a.followed(r.Context())
 	for _, t := range found.Heads {
-		item, err := r.api.render.listItem(r.Context(), t)
-		if err != nil {
-			// One ticket whose revision is gone must not break the list (Q36).
-			a.log.Error(err, "Failed to read a ticket's workflow", "ticket", t.Name)
-		}
-		items = append(items, item)
+		items = append(items, r.api.render.listItem(r.Context(), t, followed(t)))
 	}
 	return answer{data: pagedOf[listItem]{Value: items, Total: found.Total, Page: query.asked, PerPage: query.PerPage}}, nil
 }
 
-// listItem needs no more than the ticket's head.
-func (r *Renderer) listItem(ctx context.Context, t *v1alpha1.Ticket) (listItem, error) {
-	graph, err := r.backend.Graph(ctx, t)
-	if err != nil {
-		graph = &engine.Graph{Namespace: t.Namespace, Name: string(t.Spec.WorkflowRef.Name)}
+// followed answers which graph a ticket of a list follows, each looked up once:
+// most tickets of a page follow the same few.
+func (a *API) followed(ctx context.Context) func(*v1alpha1.Ticket) *engine.Graph {
+	type name struct{ namespace, revision string }
+	known := map[name]*engine.Graph{}
+	return func(t *v1alpha1.Ticket) *engine.Graph {
+		key := name{t.Namespace, t.Status.WorkflowRevision}
+		if graph, ok := known[key]; ok {
+			return graph
+		}
+		graph, err := a.backend.RevisionOf(ctx, t)
+		if err != nil {
+			// One ticket whose revision is gone must not break the list (Q36).
+			a.log.Error(err, "Failed to read a ticket's workflow", "ticket", t.Name)
+			return &engine.Graph{Namespace: t.Namespace, Name: string(t.Spec.WorkflowRef.Name)}
+		}
+		known[key] = graph
+		return graph
 	}
+}
+
+// listItem needs no more than the ticket's head.
+func (r *Renderer) listItem(ctx context.Context, t *v1alpha1.Ticket, graph *engine.Graph) listItem {
 	item := listItem{
 		Ticket:          r.wire.Ticket(t, graph),
 		State:           itemState{LogState: wire.LogState{ID: t.Status.StateID, Name: string(t.Status.State)}},
@@ -163,7 +176,7 @@ func (r *Renderer) listItem(ctx context.Context, t *v1alpha1.Ticket) (listItem, 
 	if state, ok := graph.State(t.Status.State); ok {
 		item.State.Name, item.State.Label = state.DisplayName, state.Label
 	}
-	return item, err
+	return item
 }
 
 // ticketQuery is a list query, and the page as it was asked for.
@@ -241,21 +254,19 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 	}
 	q.Workflows = []string{}
 	visible := &index.Visibility{User: r.caller.User}
-	for _, w := range r.workflows() {
+	for w := range r.workflows() {
 		if wanted != nil && !slices.Contains(wanted, w.Status.ID) {
 			continue
 		}
-		graph, err := a.backend.CurrentGraph(r.Context(), w)
-		if err != nil {
+		if w.Graph == nil {
 			continue // it never compiled: it has no tickets
 		}
-		if managed && !engine.CanIntervene(graph, r.caller.User, v1alpha1.RequestedBy{}, r.people()) {
+		if managed && !engine.CanIntervene(w.Graph, r.caller.User, v1alpha1.RequestedBy{}, r.people()) {
 			continue
 		}
-		name := w.Namespace + "/" + w.Name
-		q.Workflows = append(q.Workflows, name)
-		if engine.CanViewAll(graph, r.caller.User, r.people()) {
-			visible.Workflows = append(visible.Workflows, name)
+		q.Workflows = append(q.Workflows, w.Key)
+		if engine.CanViewAll(w.Graph, r.caller.User, r.people()) {
+			visible.Workflows = append(visible.Workflows, w.Key)
 		}
 	}
 	if q.Category == index.CategoryAll {

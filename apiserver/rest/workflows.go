@@ -6,6 +6,7 @@ package rest
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
@@ -26,8 +27,15 @@ func (r *request) workflow(id v1alpha1.WireID) (*v1alpha1.Workflow, error) {
 }
 
 // workflows are those that the caller may reach, by id.
-func (r *request) workflows() []*v1alpha1.Workflow {
-	return slices.DeleteFunc(r.api.backend.Workflows(r.Context()), func(w *v1alpha1.Workflow) bool { return !r.mayUse(w.Namespace, w.Name) })
+func (r *request) workflows() iter.Seq[backend.Listed] {
+	mayUse := r.reach()
+	return func(yield func(backend.Listed) bool) {
+		for _, w := range r.api.backend.Workflows() {
+			if mayUse(w.Namespace, w.Name) && !yield(w) {
+				return
+			}
+		}
+	}
 }
 
 // graph is the graph that new tickets follow; a workflow that never compiled
@@ -119,9 +127,9 @@ func (a *API) listWorkflows(r *request) (answer, error) {
 		return answer{}, err
 	}
 	items := []wireWorkflow{}
-	for _, w := range r.workflows() {
-		item := r.api.render.workflow(r.Context(), w)
-		if !strings.Contains(item.Name, search) || (managed != nil && *managed && !r.manages(w)) {
+	for w := range r.workflows() {
+		item := r.api.render.workflow(r.Context(), w.Workflow)
+		if !strings.Contains(item.Name, search) || (managed != nil && *managed && !r.manages(w.Workflow)) {
 			continue
 		}
 		items = append(items, item)
@@ -145,11 +153,11 @@ type managedWorkflow struct {
 
 func (a *API) managedWorkflows(r *request) (answer, error) {
 	items := []managedWorkflow{}
-	for _, w := range r.workflows() {
-		if !r.manages(w) {
+	for w := range r.workflows() {
+		if !r.manages(w.Workflow) {
 			continue
 		}
-		full := r.api.render.workflow(r.Context(), w)
+		full := r.api.render.workflow(r.Context(), w.Workflow)
 		item := managedWorkflow{
 			ID: full.ID, authorship: r.api.render.authorship(w), Name: full.Name, Description: full.Description, Notices: full.Notices,
 			ViewPermissionCheck: full.ViewPermissionCheck, LimitExpression: full.LimitExpression, DisplayForm: full.DisplayForm,
@@ -293,7 +301,7 @@ type shownState struct {
 }
 
 func (a *API) showState(r *request) (answer, error) {
-	w, ok := a.backend.WorkflowOfState(r.Context(), r.id)
+	w, ok := a.backend.WorkflowOfState(r.id)
 	if !ok || !r.mayUse(w.Namespace, w.Name) {
 		return answer{}, unknownState(r.id)
 	}

@@ -116,6 +116,9 @@ func (w *Writer) Ticket(t *v1alpha1.Ticket, graph *engine.Graph) Ticket {
 
 // votesText is the votes of an All state as JSON text: name to {} or the vote.
 func votesText(status *v1alpha1.TicketStatus, graph *engine.Graph) string {
+	if len(status.Votes) == 0 {
+		return "{}" // as nearly every ticket has it
+	}
 	votes := map[string]any{}
 	for _, vote := range status.Votes {
 		given := map[string]any{}
