@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"flag"
@@ -15,26 +16,38 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"ticketflow.dev/ticketflow/hack/local"
 )
 
 //go:embed manifests.yaml
 var manifests []byte
 
+// options are the command's flags.
+type options struct {
+	seconds, tickets, workflows, timers int
+	only                                string
+}
+
 func main() {
-	seconds := flag.Int("seconds", 5, "how long each row is measured")
-	only := flag.String("only", "", "a regular expression: which rows of the first table are measured")
-	tickets := flag.Int("tickets", 100_000, "how many tickets are loaded for the second table; 0 for none")
-	timers := flag.Int("timers", 0, "how many timers fall due within a minute; then nothing else is measured")
+	var o options
+	flag.IntVar(&o.seconds, "seconds", 5, "how long each row is measured")
+	flag.StringVar(&o.only, "only", "", "a regular expression: which rows of the first table are measured")
+	flag.IntVar(&o.tickets, "tickets", 100_000, "how many tickets are loaded for the second table; 0 for none")
+	flag.IntVar(&o.workflows, "workflows", 100, "how many workflows there are besides those that are measured: a list looks at all of them")
+	flag.IntVar(&o.timers, "timers", 0, "how many timers fall due within a minute; then nothing else is measured")
 	flag.Parse()
-	if err := run(time.Duration(*seconds)*time.Second, *only, *tickets, *timers); err != nil {
+	log.SetLogger(logr.Discard()) // the clients have nothing to tell but their errors
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(each time.Duration, only string, tickets, timers int) error {
-	rows, err := regexp.Compile(only)
+func run(o options) error {
+	rows, err := regexp.Compile(o.only)
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
@@ -43,7 +56,7 @@ func run(each time.Duration, only string, tickets, timers int) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	b := &bench{folder: folder, each: each, only: rows}
+	b := &bench{folder: folder, each: time.Duration(o.seconds) * time.Second, only: rows, manifests: withWorkflows(manifests, o.workflows)}
 	if err := b.start(); err != nil {
 		return err
 	}
@@ -52,16 +65,16 @@ func run(each time.Duration, only string, tickets, timers int) error {
 			b.up.Stop()
 		}
 	}()
-	if timers > 0 {
-		return b.timers(context.Background(), timers)
+	if o.timers > 0 {
+		return b.timers(context.Background(), o.timers)
 	}
 	if err := b.beside(context.Background()); err != nil {
 		return err
 	}
-	if tickets == 0 {
+	if o.tickets == 0 {
 		return nil
 	}
-	return b.atScale(context.Background(), tickets)
+	return b.atScale(context.Background(), o.tickets)
 }
 
 // bench is one run, and what it brought up.
@@ -69,19 +82,43 @@ type bench struct {
 	folder string
 	each   time.Duration
 	only   *regexp.Regexp
-	up     *local.Ticketflow
-	raw    *rawClient
-	rest   *restClient
+	// manifests are what is loaded at each start.
+	manifests []byte
+	up        *local.Ticketflow
+	raw       *rawClient
+	rest      *restClient
 }
 
 func (b *bench) start() error {
 	var err error
-	if b.up, err = local.Up(b.folder, manifests); err != nil {
+	if b.up, err = local.Up(b.folder, b.manifests); err != nil {
 		return err
 	}
 	b.rest = newREST(b.up)
 	b.raw, err = newRaw(b.up)
 	return err
+}
+
+// otherWorkflow is a workflow that is there, and that nobody opens tickets on.
+const otherWorkflow = `
+---
+apiVersion: ticketflow.dev/v1alpha1
+kind: Workflow
+metadata: {name: other%d, namespace: bench}
+spec:
+  admins: [admin%d]
+  states:
+  - {name: new, type: Start, form: [{field: title, access: Required}], transitions: [{name: submit, to: work}]}
+  - {name: work, participants: {variables: [Creator]}, transitions: [{name: done, to: end}]}
+  - {name: end, type: End}
+`
+
+func withWorkflows(manifests []byte, count int) []byte {
+	all := bytes.Clone(manifests)
+	for n := range count {
+		all = fmt.Appendf(all, otherWorkflow, n, n)
+	}
+	return all
 }
 
 // beside measures REST and the raw kube-apiserver with few tickets.
@@ -163,35 +200,32 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 		return err
 	}
 	var rows []listRow
-	for _, l := range lists {
-		fmt.Fprintf(os.Stderr, "%s, 8 clients\n", l.name)
-		got, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
-			n, rest := 0, b.rest.alone()
-			return func(ctx context.Context) error {
-				n++
-				return rest.Fetch(ctx, "tickets?"+l.query(client, n))
-			}
-		})
+	for _, q := range queries(tickets) {
+		row, err := b.listRow(ctx, q)
 		if err != nil {
-			return fmt.Errorf("%s: %w", l.name, err)
+			return fmt.Errorf("%s: %w", q.name, err)
 		}
-		rows = append(rows, listRow{l.name, got, l.title})
+		rows = append(rows, row)
 	}
-	detail, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
-		n, rest := 0, b.rest.alone()
-		return func(ctx context.Context) error {
-			n++
-			return rest.Fetch(ctx, fmt.Sprintf("tickets/%d", firstCopy+(client*7919+n*31)%tickets))
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("detail: %w", err)
-	}
-	rows = append(rows, listRow{"detail", detail, false})
 	used, err := b.up.Processes()
 	if err != nil {
 		return err
 	}
 	printScale(tickets, rows, b.up.Ready, used)
 	return nil
+}
+
+// listRow measures a query with 8 clients.
+func (b *bench) listRow(ctx context.Context, q query) (listRow, error) {
+	fmt.Fprintf(os.Stderr, "%s, 8 clients\n", q.name)
+	got, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
+		n, rest := 0, b.rest.alone()
+		return func(ctx context.Context) error {
+			if n++; q.name == nothing {
+				return rest.Healthy(ctx)
+			}
+			return rest.Fetch(ctx, q.path(client, n))
+		}
+	})
+	return listRow{q.name, got, q.title}, err
 }

@@ -195,23 +195,37 @@ func (b *bench) settled() error {
 	return nil
 }
 
-// lists are the queries of the table, by name. Each client asks for other values.
-var lists = []struct {
+// query is a row of the table of many tickets. Each client asks for other values.
+type query struct {
 	name  string
-	query func(client, n int) string
-	title bool
-}{
-	{"list all", func(_, n int) string { return fmt.Sprintf("category=all&page=%d", n) }, false},
-	{"list duty", func(_, n int) string { return fmt.Sprintf("category=duty&page=%d", 1+n%5) }, false},
-	{"list by workflow, state", func(_, n int) string { return fmt.Sprintf("category=all&workflow_ids=1&is_end=0&page=%d", n) }, false},
-	{"list by creator", func(c, n int) string {
-		return fmt.Sprintf("category=all&from_admin=1&creator=person%03d", (c*31+n)%people)
-	}, false},
-	{"list by time", func(_, n int) string {
-		from := time.Now().Add(-time.Duration(1000+n%1000) * time.Minute).UTC()
-		return "category=all&reverse=0&create_start=" + from.Format("2006-01-02") + "&page=" + strconv.Itoa(1+n%50)
-	}, false},
-	{"list by id", func(c, n int) string { return fmt.Sprintf("category=all&ticket_ids=%d", firstCopy+(c*7919+n)%1000) }, false},
-	{"list by serial number", func(c, n int) string { return fmt.Sprintf("category=all&sn=loonflow_20180101%07d", (c*7919+n)%1000) }, false},
-	{"list by title", func(c, n int) string { return fmt.Sprintf("category=all&title=number+%d", (c*7919+n)%1000) }, true},
+	path  func(client, n int) string // below /api/v1.0/
+	title bool                       // looks for a text within titles
+}
+
+// nothing is the row that the others are held against: the same server is asked
+// whether it lives. What its slowest requests take is the machine's doing.
+const nothing = "nothing: /healthz"
+
+// queries are the rows of the table, with so many tickets.
+func queries(tickets int) []query {
+	list := func(format string, value func(client, n int) any) func(client, n int) string {
+		return func(client, n int) string { return "tickets?" + fmt.Sprintf(format, value(client, n)) }
+	}
+	page := func(_, n int) any { return n }
+	some := func(client, n int) any { return (client*7919 + n) % 1000 }
+	return []query{
+		{nothing, nil, false},
+		{"list all", list("category=all&page=%d", page), false},
+		{"list duty", list("category=duty&page=%d", func(_, n int) any { return 1 + n%5 }), false},
+		{"list by workflow, state", list("category=all&workflow_ids=1&is_end=0&page=%d", page), false},
+		{"list by creator", list("category=all&from_admin=1&creator=person%03d", func(c, n int) any { return (c*31 + n) % people }), false},
+		{"list by time", list("category=all&reverse=0&create_start=%s", func(_, n int) any {
+			from := time.Now().Add(-time.Duration(1000+n%1000) * time.Minute).UTC()
+			return from.Format("2006-01-02") + "&page=" + strconv.Itoa(1+n%50)
+		}), false},
+		{"list by id", list("category=all&ticket_ids=%d", func(c, n int) any { return firstCopy + (c*7919+n)%1000 }), false},
+		{"list by serial number", list("category=all&sn=loonflow_20180101%07d", some), false},
+		{"list by title", list("category=all&title=number+%d", some), true},
+		{"detail", func(c, n int) string { return fmt.Sprintf("tickets/%d", firstCopy+(c*7919+n*31)%tickets) }, false},
+	}
 }

@@ -81,6 +81,26 @@ func (r *REST) Fetch(ctx context.Context, path string) error {
 	return err
 }
 
+// Healthy asks the server whether it is well, which needs no signature.
+func (r *REST) Healthy(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.Address+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := r.HTTP.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("/healthz: %d", response.StatusCode)
+	}
+	return nil
+}
+
 // send makes a signed request.
 func (r *REST) send(ctx context.Context, key, method, path string, body any) (*http.Response, error) {
 	var encoded []byte
