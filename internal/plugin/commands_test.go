@@ -367,6 +367,7 @@ var _ = Describe("verify", func() {
 			t.Status.History[0].Comment = "never"
 			return manager.Status().Update(ctx, t)
 		}).Should(Succeed())
+		Eventually(func() string { return o.lilei.does(ctx, "show", t.Name, "-o", "yaml") }).Should(ContainSubstring("comment: never"), "the server has seen it")
 		Expect(o.lilei.fails(ctx, plugin.ExitFailed, "verify", t.Name)).To(And(
 			HavePrefix(fmt.Sprintf("error: the history of %s/%s is not whole: entry 1", o.namespace, t.Name)),
 			HaveSuffix("\nCompare it with a backup, and ask who may write tickets/status or ticketrecords.\n")))

@@ -96,6 +96,10 @@ var _ = Describe("a ticket's whole life", func() {
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(script), script)).To(Succeed())
 		script.Spec.Source = "print('fine')"
 		Expect(k8s.Update(ctx, script)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(script), script)).To(Succeed())
+			g.Expect(script.Status.Conditions).To(ContainElement(HaveField("ObservedGeneration", script.Generation)), "the manager has seen it")
+		}).Should(Succeed())
 		Expect(o.lilei.does(ctx, "retry", t.Name)).To(HavePrefix("Tried again: "))
 		o.inState(ctx, t.Name, "confirm")
 		Expect(o.lilei.fails(ctx, plugin.ExitFailed, "retry", t.Name)).To(HavePrefix("error: NotRetryable: "))
