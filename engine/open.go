@@ -111,7 +111,7 @@ func (t *turn) withinLimit(limit *v1alpha1.CreationLimit) *Refusal {
 	if limit.Per == v1alpha1.LimitPerWorkflow {
 		creator = ""
 	}
-	opened := t.dir.OpenedSince(t.s.Namespace, t.graph.Name, creator, t.now.Add(-limit.Period.Duration))
+	opened := t.dir.OpenedSince(t.s.Namespace, t.graph.Name, creator, t.now.Add(-limit.Period.Duration), t.now.Time)
 	if opened >= int(*limit.Count) {
 		return refuse(ReasonLimitReached, "%d tickets were opened within %s, and no more than %d may be", opened, limit.Period.Duration, *limit.Count)
 	}

@@ -121,9 +121,10 @@ type Directory interface {
 	Application(name string) (Application, bool)
 	// Script finds a Script of a namespace.
 	Script(namespace, name string) (Script, bool)
-	// OpenedSince counts a workflow's tickets opened at or after a time, by one
-	// creator or, if creator is empty, by anyone.
-	OpenedSince(namespace, workflow, creator string, since time.Time) int
+	// OpenedSince counts a workflow's tickets opened at or after a time and, by
+	// whatever clock, not much later than now; by one creator or, if creator is
+	// empty, by anyone.
+	OpenedSince(namespace, workflow, creator string, since, now time.Time) int
 	// Parent finds a parent ticket by name.
 	Parent(namespace, name string) (ParentTicket, bool)
 }

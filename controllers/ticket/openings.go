@@ -98,10 +98,10 @@ type counting struct {
 }
 
 // OpenedSince counts a workflow's tickets opened at or after a time.
-func (c *counting) OpenedSince(namespace, workflow, creator string, since time.Time) int {
+func (c *counting) OpenedSince(namespace, workflow, creator string, since, now time.Time) int {
 	for {
 		hidden := c.hidden(creator, since)
-		count := c.Directory.OpenedSince(namespace, workflow, creator, since)
+		count := c.Directory.OpenedSince(namespace, workflow, creator, since, now)
 		if c.hidden(creator, since) == hidden { // else one came into the cache meanwhile
 			return count + hidden
 		}

@@ -87,7 +87,7 @@ func (d *Directory) Script(namespace, name string) (engine.Script, bool) {
 }
 
 // OpenedSince counts openings.
-func (d *Directory) OpenedSince(namespace, workflow, creator string, since time.Time) int {
+func (d *Directory) OpenedSince(namespace, workflow, creator string, since, _ time.Time) int {
 	n := 0
 	for _, o := range d.Opened {
 		if o.Namespace == namespace && o.Workflow == workflow && (creator == "" || o.Creator == creator) && !o.At.Before(since) {

@@ -154,7 +154,9 @@ var _ = Describe("the directory", func() {
 
 	It("counts the tickets opened since a time, by one creator or all", func(ctx SpecContext) {
 		now := time.Now().Truncate(time.Second)
-		for name, ago := range map[string]time.Duration{"c1": time.Hour, "c2": 3 * time.Hour, "c3": 2 * time.Hour} {
+		for name, ago := range map[string]time.Duration{
+			"c1": time.Hour, "c2": 3 * time.Hour, "c3": 2 * time.Hour, "c4": 25 * time.Hour, "c5": 40 * 24 * time.Hour, "c6": -10 * time.Minute,
+		} {
 			t := &v1alpha1.Ticket{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
 				Spec:       v1alpha1.TicketSpec{WorkflowRef: v1alpha1.WorkflowReference{Name: "w"}, Creator: "lilei", By: v1alpha1.RequestedBy{Application: "app"}},
@@ -167,10 +169,12 @@ var _ = Describe("the directory", func() {
 			Expect(k8s.Status().Update(ctx, t)).To(Succeed())
 		}
 		count := func(creator string, ago time.Duration) func() int {
-			return func() int { return people.OpenedSince("default", "w", creator, now.Add(-ago)) }
+			return func() int { return people.OpenedSince("default", "w", creator, now.Add(-ago), now) }
 		}
-		Eventually(count("", 3*time.Hour)).Should(Equal(3), "the beginning is part of the period")
-		Eventually(count("", 2*time.Hour)).Should(Equal(2))
-		Eventually(count("lilei", 2*time.Hour)).Should(Equal(1))
+		Eventually(count("", 3*time.Hour)).Should(Equal(4), "the beginning is part of the period, and what was opened by a clock that is ahead")
+		Eventually(count("", 2*time.Hour)).Should(Equal(3))
+		Eventually(count("lilei", 2*time.Hour)).Should(Equal(2))
+		Eventually(count("", 25*time.Hour)).Should(Equal(5), "yesterday is another day of the index")
+		Eventually(count("lilei", 40*24*time.Hour)).Should(Equal(5))
 	})
 })

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,8 +21,8 @@ const (
 	IndexStatusID = "status.id"
 	// IndexWorkflow finds tickets by the name of their workflow.
 	IndexWorkflow = "spec.workflowRef.name"
-	// IndexOpenedBy finds opened tickets by OpenedByKey.
-	IndexOpenedBy = "openedBy"
+	// IndexOpenedOn finds opened tickets by OpenedOnKey.
+	IndexOpenedOn = "openedOn"
 	// IndexRevision finds opened tickets by the revision that they follow.
 	IndexRevision = "status.workflowRevision"
 	// IndexParent finds departments by the department above, and tickets by
@@ -37,8 +38,13 @@ const (
 	IndexMember = "spec.members"
 )
 
-// OpenedByKey is the key in IndexOpenedBy of a creator's tickets of a workflow.
-func OpenedByKey(workflow, creator string) string { return workflow + "/" + creator }
+const aDay = 24 * time.Hour
+
+// OpenedOnKey is the key in IndexOpenedOn of a workflow's tickets that a creator,
+// or, if creator is empty, anyone opened on a day in UTC.
+func OpenedOnKey(workflow, creator string, day time.Time) string {
+	return workflow + "/" + creator + "/" + day.UTC().Format(time.DateOnly)
+}
 
 // AddIndexes makes the indexes that a Directory and its users look into. It
 // is called once, before the cache starts.
@@ -68,7 +74,7 @@ func indexes() []index {
 		by(IndexStatusID, func(o *v1alpha1.Application) []string { return idKey(o.Status.ID) }),
 
 		by(IndexWorkflow, func(o *v1alpha1.Ticket) []string { return key(string(o.Spec.WorkflowRef.Name)) }),
-		by(IndexOpenedBy, openedBy),
+		by(IndexOpenedOn, openedOn),
 		by(IndexRevision, func(o *v1alpha1.Ticket) []string { return key(o.Status.WorkflowRevision) }),
 		by(IndexParent, func(o *v1alpha1.Ticket) []string {
 			if o.Spec.Parent == nil {
@@ -105,11 +111,12 @@ func by[T any, P interface {
 	}}
 }
 
-func openedBy(o *v1alpha1.Ticket) []string {
+func openedOn(o *v1alpha1.Ticket) []string {
 	if o.Status.OpenedAt == nil {
 		return nil
 	}
-	return []string{OpenedByKey(string(o.Spec.WorkflowRef.Name), string(o.Spec.Creator))}
+	workflow, day := string(o.Spec.WorkflowRef.Name), o.Status.OpenedAt.Time
+	return []string{OpenedOnKey(workflow, "", day), OpenedOnKey(workflow, string(o.Spec.Creator), day)}
 }
 
 func idKey(id v1alpha1.WireID) []string {
