@@ -133,12 +133,6 @@ func (g *Graph) Admins() []string {
 	return slices.Compact(names)
 }
 
-// hasAdmin says whether a user is one of Admins.
-func (g *Graph) hasAdmin(user string) bool {
-	name := v1alpha1.UserName(user)
-	return name != "" && (name == g.Spec.Creator || slices.Contains(g.Spec.Admins, name))
-}
-
 // WithRightsOf is the graph of a ticket under way, with who may look at it and
 // intervene in it as another revision of its workflow has it: the one in force.
 // Who is no admin any more is none of older tickets either.

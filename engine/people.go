@@ -39,7 +39,14 @@ func isRelated(status *v1alpha1.TicketStatus, user string) bool {
 }
 
 func isAdmin(g *Graph, user string, dir Directory) bool {
-	return g.hasAdmin(user) || IsAdministrator(user, dir)
+	return IsWorkflowAdmin(&g.Spec, user) || IsAdministrator(user, dir)
+}
+
+// IsWorkflowAdmin says whether a user is one of a workflow's admins, its creator
+// among them.
+func IsWorkflowAdmin(spec *v1alpha1.WorkflowSpec, user string) bool {
+	name := v1alpha1.UserName(user)
+	return name != "" && (name == spec.Creator || slices.Contains(spec.Admins, name))
 }
 
 // IsAdministrator says whether a user is an active administrator.

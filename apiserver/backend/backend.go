@@ -159,8 +159,7 @@ func (b *Backend) Start(ctx context.Context) error {
 	return b.cache.Start(ctx)
 }
 
-// forgetWith has forgotten what is remembered of objects of a type whenever one
-// of them changes.
+// forgetWith calls forget whenever an object of a type has changed.
 func (b *Backend) forgetWith(ctx context.Context, object client.Object, forget func()) error {
 	informer, err := b.cache.GetInformer(ctx, object, cache.BlockUntilSynced(false))
 	if err != nil {

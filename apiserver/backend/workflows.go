@@ -50,10 +50,7 @@ func (b *Backend) lookAtWorkflows() []Listed {
 		if w.Status.ID == 0 {
 			continue
 		}
-		graph, err := b.CurrentGraph(ctx, w)
-		if err != nil {
-			graph = nil
-		}
+		graph, _ := b.CurrentGraph(ctx, w) // nil where there is none: the revision's event has all looked at anew
 		out = append(out, Listed{Workflow: w, Key: w.Namespace + "/" + w.Name, Graph: graph})
 	}
 	slices.SortFunc(out, func(a, b Listed) int { return cmp.Compare(a.Status.ID, b.Status.ID) })

@@ -73,9 +73,8 @@ func (r *request) user(u *v1alpha1.User) wireUser {
 		IsActive: u.Spec.Active == nil || *u.Spec.Active, IsAdmin: u.Spec.Administrator,
 		GmtCreated: r.api.render.wire.Time(&created), GmtModified: r.api.render.wire.Time(&created),
 	}
-	name := v1alpha1.UserName(out.Username)
 	out.IsWorkflowAdmin = slices.ContainsFunc(r.api.backend.Workflows(), func(w backend.Listed) bool {
-		return w.Spec.Creator == name || slices.Contains(w.Spec.Admins, name)
+		return engine.IsWorkflowAdmin(&w.Spec, out.Username)
 	})
 	if d, ok := r.api.backend.Department(r.Context(), string(u.Spec.Department)); ok {
 		out.DeptInfo = userDepartment{ID: d.Status.ID, Name: directory.DepartmentDisplayName(d)}
