@@ -221,11 +221,11 @@ func (b *bench) listRow(ctx context.Context, q query) (listRow, error) {
 	got, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
 		n, rest := 0, b.rest.alone()
 		return func(ctx context.Context) error {
-			if n++; q.name == nothing {
+			if n++; q.path == nil {
 				return rest.Healthy(ctx)
 			}
 			return rest.Fetch(ctx, q.path(client, n))
 		}
 	})
-	return listRow{q.name, got, q.title}, err
+	return listRow{q.name, got, q.budget}, err
 }
