@@ -228,4 +228,23 @@ var _ = Describe("a sub-ticket", func() {
 		reconcile(ctx, child)
 		Expect(child.OwnerReferences).To(HaveExactElements(HaveField("UID", parent.UID)))
 	})
+
+	It("that others own is its parent's as well, whatever they are", func(ctx SpecContext) {
+		ns := newNamespace(ctx)
+		w := fixtures.Workflow(ns)
+		judge(ctx, w)
+		judge(ctx, project(ns, "ops"))
+		child, parent := childTicket(ns, "child-1"), projectTicket(ns)
+		child.OwnerReferences = []metav1.OwnerReference{
+			{APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: "Workflow", Name: w.Name, UID: w.UID},
+			{APIVersion: "elsewhere.example.com/v1", Kind: "Ticket", Name: "theirs", UID: "00000000-0000-0000-0000-000000000001"},
+		}
+		create(ctx, parent, child)
+		reconcile(ctx, parent)
+		shown(ctx, parent)
+		reconcile(ctx, child)
+		Expect(child.OwnerReferences).To(ConsistOf(
+			HaveField("Kind", "Workflow"), HaveField("Name", "theirs"), HaveField("UID", parent.UID),
+		))
+	})
 })

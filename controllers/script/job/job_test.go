@@ -296,7 +296,7 @@ var _ = Describe("a script that runs as a Job", func() {
 		create(ctx, grant)
 		Expect(look(ctx)).To(BeZero())
 		Expect(ticket.Status.Run.Phase).To(Equal(v1alpha1.RunFailed))
-		Expect(ticket.Status.Run.Message).To(HavePrefix("the Job could not be made: "))
+		Expect(ticket.Status.Run.Message).To(And(HavePrefix("the Job could not be made: "), ContainSubstring(`"nonsense"`)), "it says what the cluster refused")
 	})
 
 	It("is ended when the ticket has gone on without it", func(ctx SpecContext) {
