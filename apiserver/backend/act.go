@@ -128,13 +128,14 @@ func inTheWay(err error) bool {
 }
 
 // ask replaces spec.action whole: a merge would leave the last person's comment
-// and fields in this one's.
+// and fields in this one's. The answer is not looked at, so the head will do.
 func (b *Backend) ask(ctx context.Context, t *v1alpha1.Ticket, action v1alpha1.TicketAction) error {
 	patch, err := json.Marshal([]map[string]any{{"op": "add", "path": "/spec/action", "value": action}})
 	if err != nil {
 		return fmt.Errorf("write the action: %w", err)
 	}
-	target := &v1alpha1.Ticket{}
+	target := &metav1.PartialObjectMetadata{}
+	target.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind("Ticket"))
 	target.Namespace, target.Name = t.Namespace, t.Name
 	return b.client.Patch(ctx, target, client.RawPatch(types.JSONPatchType, patch))
 }
