@@ -106,11 +106,18 @@ func follow(status *v1alpha1.TicketStatus, entry *v1alpha1.HistoryEntry, graph *
 	}
 }
 
-// stepLog is SLOG of rest-behaviour.md §4.11.
+// stepLog is SLOG of rest-behaviour.md §4.11, where the transition's attribute
+// stands beside the transition and not in it, as it does in flowlogs.
 type stepLog struct {
 	wire.LogRow
+	Transition  stepTransition  `json:"transition"`
 	AttributeID int             `json:"attribute_type_id"`
 	StateID     v1alpha1.WireID `json:"state_id"`
+}
+
+type stepTransition struct {
+	ID   v1alpha1.WireID `json:"transition_id"`
+	Name string          `json:"transition_name"`
 }
 
 type flowStep struct {
@@ -143,7 +150,10 @@ func (r *Renderer) FlowSteps(ctx context.Context, t *v1alpha1.Ticket, graph *eng
 		step := flowStep{StateID: state.ID, Name: state.DisplayName, OrderID: state.Order, Logs: []stepLog{}}
 		for _, row := range rows {
 			if row.Entry.State == state.Name {
-				step.Logs = append(step.Logs, stepLog{LogRow: row, AttributeID: row.Transition.AttributeID, StateID: state.ID})
+				along := row.Transition
+				step.Logs = append(step.Logs, stepLog{
+					LogRow: row, Transition: stepTransition{ID: along.ID, Name: along.Name}, AttributeID: along.AttributeID, StateID: state.ID,
+				})
 			}
 		}
 		steps = append(steps, step)

@@ -61,6 +61,11 @@ var _ = Describe("A ticket's life", func() {
 		steps := as("lilei").get(ticket + "/flowsteps").ok().(map[string]any)
 		Expect(steps["current_state_id"]).To(BeEquivalentTo(6))
 		Expect(steps["value"]).To(HaveLen(6))
+		first := steps["value"].([]any)[0].(map[string]any)["state_flow_log_list"].([]any)
+		Expect(first).To(ConsistOf(keys(Keys{
+			"transition":        And(HaveLen(2), HaveKey("transition_id"), HaveKey("transition_name")),
+			"attribute_type_id": BeEquivalentTo(1),
+		})), "the attribute is beside the transition, not in it")
 	})
 
 	It("waits at a script that failed until it is retried", func() {
