@@ -110,14 +110,9 @@ func follow(status *v1alpha1.TicketStatus, entry *v1alpha1.HistoryEntry, graph *
 // stands beside the transition and not in it, as it does in flowlogs.
 type stepLog struct {
 	wire.LogRow
-	Transition  stepTransition  `json:"transition"`
-	AttributeID int             `json:"attribute_type_id"`
-	StateID     v1alpha1.WireID `json:"state_id"`
-}
-
-type stepTransition struct {
-	ID   v1alpha1.WireID `json:"transition_id"`
-	Name string          `json:"transition_name"`
+	Transition  wire.StepTransition `json:"transition"`
+	AttributeID int                 `json:"attribute_type_id"`
+	StateID     v1alpha1.WireID     `json:"state_id"`
 }
 
 type flowStep struct {
@@ -150,9 +145,8 @@ func (r *Renderer) FlowSteps(ctx context.Context, t *v1alpha1.Ticket, graph *eng
 		step := flowStep{StateID: state.ID, Name: state.DisplayName, OrderID: state.Order, Logs: []stepLog{}}
 		for _, row := range rows {
 			if row.Entry.State == state.Name {
-				along := row.Transition
 				step.Logs = append(step.Logs, stepLog{
-					LogRow: row, Transition: stepTransition{ID: along.ID, Name: along.Name}, AttributeID: along.AttributeID, StateID: state.ID,
+					LogRow: row, Transition: row.Transition.StepTransition, AttributeID: row.Transition.AttributeID, StateID: state.ID,
 				})
 			}
 		}

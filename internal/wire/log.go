@@ -45,11 +45,17 @@ var unlogged = []v1alpha1.HistoryAction{"SetFields", "RetryScript"}
 // Logged says whether clients know a history entry as a log.
 func Logged(entry *v1alpha1.HistoryEntry) bool { return !slices.Contains(unlogged, entry.Action) }
 
-// LogTransition is the transition that a log tells of.
+// StepTransition is the transition that a log within a step tells of.
+type StepTransition struct {
+	ID   v1alpha1.WireID `json:"transition_id"`
+	Name string          `json:"transition_name"`
+}
+
+// LogTransition is the transition that a log tells of, with its attribute, which
+// a step has beside it (rest-behaviour.md §4.10, §4.11).
 type LogTransition struct {
-	ID          v1alpha1.WireID `json:"transition_id"`
-	Name        string          `json:"transition_name"`
-	AttributeID int             `json:"attribute_type_id"`
+	StepTransition
+	AttributeID int `json:"attribute_type_id"`
 }
 
 // LogState is the state that a log belongs to.
@@ -97,13 +103,13 @@ func (w *Writer) Row(t *v1alpha1.Ticket, graph *engine.Graph, entry *v1alpha1.Hi
 	}
 	if entry.Transition != "" && ok {
 		if taken, found := state.Transition(entry.Transition); found {
-			row.Transition = LogTransition{ID: taken.ID, Name: taken.DisplayName, AttributeID: Outcome[taken.Outcome]}
+			row.Transition = LogTransition{StepTransition{taken.ID, taken.DisplayName}, Outcome[taken.Outcome]}
 			return row
 		}
 	}
 	shown, known := interventions[entry.Action]
 	row.InterveneID = shown.id
-	row.Transition = LogTransition{Name: shown.name, AttributeID: Outcome[v1alpha1.OutcomeOther]}
+	row.Transition = LogTransition{StepTransition{Name: shown.name}, Outcome[v1alpha1.OutcomeOther]}
 	if !known {
 		row.Transition.Name = unknownOperation
 	}
