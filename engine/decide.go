@@ -54,6 +54,7 @@ const (
 type turn struct {
 	graph  *Graph
 	s      Snapshot
+	before Snapshot // the ticket as it was
 	state  *State
 	dir    Directory
 	now    metav1.Time
@@ -66,7 +67,7 @@ func newTurn(g *Graph, s Snapshot, dir Directory, now time.Time) *turn {
 	copied := s
 	copied.Status = *s.Status.DeepCopy()
 	// Seconds are what survives being stored; a hash over more could not be verified.
-	return &turn{graph: g, s: copied, dir: dir, now: metav1.NewTime(now.UTC().Truncate(time.Second))}
+	return &turn{graph: g, s: copied, before: s, dir: dir, now: metav1.NewTime(now.UTC().Truncate(time.Second))}
 }
 
 // Decide applies one command. A person's action that was decided already (its

@@ -64,7 +64,7 @@ func (t *turn) resolvePeople(state v1alpha1.Name, p *v1alpha1.Participants) ([]v
 		}
 		return names, nil
 	case p.Fields != nil:
-		return t.withoutInactive(namesIn(p.Fields, func(field string) any { return t.value(&t.s, field) })), nil
+		return t.withoutInactive(namesIn(p.Fields, t.named)), nil
 	case p.ParentFields != nil:
 		return t.parentPeople(state, p.ParentFields)
 	}
@@ -122,6 +122,16 @@ func (t *turn) value(s *Snapshot, field string) any {
 		return strings.Join(texts(s.Status.Participants.Users), ",")
 	}
 	return s.Status.Fields[field]
+}
+
+// named is the value that says who acts. Where the move leaves it blank it is the
+// one from before the move: portals send every field of a form, and what they leave
+// blank names nobody else (rest-behaviour.md §5.3, 7).
+func (t *turn) named(field string) any {
+	if value := t.value(&t.s, field); !isEmpty(value) {
+		return value
+	}
+	return t.value(&t.before, field)
 }
 
 func namesIn(fields []v1alpha1.FormFieldName, value func(string) any) []v1alpha1.UserName {

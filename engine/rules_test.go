@@ -201,6 +201,67 @@ func TestABlankFieldIsKeptAndHasNoValue(t *testing.T) {
 	}
 }
 
+func TestABlankFieldNamesWhomItNamedBefore(t *testing.T) {
+	const workflow = `
+fields: [{name: owner, type: User}, {name: watchers, type: Users}]
+states:
+- {name: new, type: Start, form: [{field: owner, access: Optional}], transitions: [{name: go, to: work}, {name: ask, to: owner}]}
+- name: work
+  participants: {users: [b1, b2]}
+  distribution: All
+  form: [{field: owner, access: Optional}, {field: watchers, access: Optional}]
+  transitions: [{name: further, to: owner}, {name: watch, to: watchers}]
+- {name: owner, participants: {fields: [owner]}, distribution: Direct, transitions: [{name: ok, to: end}, {name: call, to: call}]}
+- {name: watchers, participants: {fields: [watchers]}, distribution: Direct, transitions: [{name: ok, to: end}]}
+- {name: call, participants: {hook: {url: "https://example.com", wait: true}}, form: [{field: owner, access: Optional}], transitions: [{name: back, to: owner}]}
+- {name: end, type: End}
+`
+	onTheWay := func(t *testing.T) *walker {
+		t.Helper()
+		return newWalker(t, workflow).mustOpen("go", v1alpha1.JSONObject{"owner": "lilei"}).at("work", "b1,b2")
+	}
+	on := func(fields v1alpha1.JSONObject, cleared ...v1alpha1.FormFieldName) v1alpha1.TicketAction {
+		return v1alpha1.TicketAction{Type: v1alpha1.ActionTransition, Transition: "further", Fields: fields, Clear: cleared}
+	}
+	t.Run("sent blank, and the blank is what is stored", func(t *testing.T) {
+		w := onTheWay(t).must("b1", on(nil)).must("b2", on(v1alpha1.JSONObject{"owner": ""})).at("owner", "lilei")
+		if owner := w.s.Status.Fields["owner"]; owner != "" {
+			t.Errorf("got %v, want the blank that was sent", owner)
+		}
+	})
+	t.Run("cleared", func(t *testing.T) {
+		onTheWay(t).must("b1", on(nil)).must("b2", on(nil, "owner")).at("owner", "lilei")
+	})
+	t.Run("but not whom it named before an earlier action", func(t *testing.T) {
+		w := onTheWay(t).must("b1", on(v1alpha1.JSONObject{"owner": ""}))
+		if r := w.try("b2", on(nil)); r == nil || r.Reason != engine.ReasonNoParticipants {
+			t.Errorf("got %v, want NoParticipants", r)
+		}
+	})
+	t.Run("another name counts", func(t *testing.T) {
+		onTheWay(t).must("b1", on(nil)).must("b2", on(v1alpha1.JSONObject{"owner": "guiji"})).at("owner", "guiji")
+	})
+	t.Run("a field that named nobody goes on naming nobody", func(t *testing.T) {
+		w := onTheWay(t).must("b1", take("watch"))
+		if r := w.try("b2", v1alpha1.TicketAction{
+			Type: v1alpha1.ActionTransition, Transition: "watch", Fields: v1alpha1.JSONObject{"watchers": []any{}},
+		}); r == nil || r.Reason != engine.ReasonNoParticipants {
+			t.Errorf("got %v, want NoParticipants", r)
+		}
+		if r := newWalker(t, workflow).open("ask", v1alpha1.JSONObject{"owner": ""}); r == nil || r.Reason != engine.ReasonNoParticipants {
+			t.Errorf("got %v, want NoParticipants for a new ticket", r)
+		}
+	})
+	t.Run("sent blank by a hook that calls back", func(t *testing.T) {
+		succeeded := true
+		w := onTheWay(t).must("b1", on(nil)).must("b2", on(nil)).must("lilei", take("call"))
+		w.must("", v1alpha1.TicketAction{
+			Type: v1alpha1.ActionHookCallback, Succeeded: &succeeded, Fields: v1alpha1.JSONObject{"owner": ""},
+			By: v1alpha1.RequestedBy{User: v1alpha1.HookUser},
+		}).at("owner", "lilei")
+	})
+}
+
 func TestAnEmptyListRestrictsNobody(t *testing.T) {
 	w := newWalker(t, vpn)
 	w.graph.Spec.Creation = &v1alpha1.CreationRule{
