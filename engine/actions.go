@@ -176,7 +176,7 @@ func (t *turn) setFields() *Refusal {
 			return refuse(ReasonUnknownKey, "%q is no field of the workflow", name)
 		}
 		raw, _ := asked.get(v1alpha1.FormFieldName(name))
-		t.graph.setChange(changes, found, name, raw)
+		t.setChange(changes, found, name, raw)
 	}
 	if r := found.refusal(); r != nil {
 		return r

@@ -6,6 +6,7 @@ package engine_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
@@ -115,6 +116,13 @@ func TestConvert(t *testing.T) {
 		"the 30th of February":                {v1alpha1.FieldDate, "2018-02-30", wrong},
 		"a DateTime with a T":                 {v1alpha1.FieldDateTime, "2018-04-10T17:39:33", "2018-04-10 17:39:33"},
 		"a DateTime from a date is midnight":  {v1alpha1.FieldDateTime, "2018-04-10", "2018-04-10 00:00:00"},
+		"a DateTime that says its zone":       {v1alpha1.FieldDateTime, "2018-04-10T17:39:33Z", "2018-04-11 01:39:33"},
+		"a DateTime as scripts print it":      {v1alpha1.FieldDateTime, "2018-04-10 17:39:33+02:00", "2018-04-10 23:39:33"},
+		"a DateTime as browsers print it":     {v1alpha1.FieldDateTime, "2018-04-10T17:39:33.000Z", "2018-04-11 01:39:33"},
+		"a DateTime with a part of a second":  {v1alpha1.FieldDateTime, "2018-04-10T17:39:33.5", wrong},
+		"a DateTime in no zone that there is": {v1alpha1.FieldDateTime, "2018-04-10T17:39:33+99:00", wrong},
+		"a Date that says a zone":             {v1alpha1.FieldDate, "2018-04-10T00:00:00Z", wrong},
+		"a Date with a part of a second":      {v1alpha1.FieldDate, "2018-04-10T00:00:00.5", wrong},
 		"a Radio's number":                    {v1alpha1.FieldRadio, int64(1), "1"},
 		"a Radio that is no choice":           {v1alpha1.FieldRadio, "9", wrong},
 		"a Select":                            {v1alpha1.FieldSelect, "a", "a"},
@@ -145,7 +153,7 @@ func TestConvert(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			f := engine.Field{Field: field(tc.kind)}
-			got, err := f.Convert(tc.raw)
+			got, err := f.Convert(tc.raw, time.FixedZone("", 8*60*60))
 			if tc.want == wrong {
 				if err == nil {
 					t.Errorf("got %v, want an error", got)

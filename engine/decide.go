@@ -58,6 +58,7 @@ type turn struct {
 	state  *State
 	dir    Directory
 	now    metav1.Time
+	zone   *time.Location // that times without one are in
 	action v1alpha1.TicketAction
 	actor  v1alpha1.UserName
 	by     *v1alpha1.RequestedBy
@@ -67,12 +68,13 @@ func newTurn(g *Graph, s Snapshot, dir Directory, now time.Time) *turn {
 	copied := s
 	copied.Status = *s.Status.DeepCopy()
 	// Seconds are what survives being stored; a hash over more could not be verified.
-	return &turn{graph: g, s: copied, before: s, dir: dir, now: metav1.NewTime(now.UTC().Truncate(time.Second))}
+	return &turn{graph: g, s: copied, before: s, dir: dir, now: metav1.NewTime(now.UTC().Truncate(time.Second)), zone: now.Location()}
 }
 
 // Decide applies one command. A person's action that was decided already (its
 // id is in recentActions or the history) changes nothing; an applied one is noted
-// in recentActions. A refusal changes nothing: NoteRefusal records it.
+// in recentActions. A refusal changes nothing: NoteRefusal records it. now is in
+// the zone that a time sent without one is in.
 func Decide(g *Graph, s Snapshot, c Command, dir Directory, now time.Time) (Snapshot, *Refusal) {
 	t := newTurn(g, s, dir, now)
 	state, ok := g.State(s.Status.State)

@@ -49,7 +49,7 @@ func (r request) get(field v1alpha1.FormFieldName) (any, bool) {
 // fill reads a request against a state's form: values of Required and Optional
 // fields are converted and checked, all others are ignored, as if they had not
 // been sent. Required fields are demanded where the transition says so.
-func (g *Graph) fill(state *State, check v1alpha1.FieldCheck, r request) (v1alpha1.JSONObject, *Refusal) {
+func (t *turn) fill(state *State, check v1alpha1.FieldCheck, r request) (v1alpha1.JSONObject, *Refusal) {
 	changes, found := v1alpha1.JSONObject{}, &findings{}
 	for _, entry := range state.Form {
 		if entry.Access == v1alpha1.AccessReadOnly {
@@ -57,7 +57,7 @@ func (g *Graph) fill(state *State, check v1alpha1.FieldCheck, r request) (v1alph
 		}
 		raw, sent := r.get(entry.Field)
 		if sent {
-			g.setChange(changes, found, string(entry.Field), raw)
+			t.setChange(changes, found, string(entry.Field), raw)
 		}
 		required := entry.Access == v1alpha1.AccessRequired && check == v1alpha1.FieldCheckRequire
 		if required && (!sent || isEmpty(raw) || isEmptied(changes, string(entry.Field))) {
@@ -73,13 +73,13 @@ func isEmptied(changes v1alpha1.JSONObject, field string) bool {
 }
 
 // setChange converts a value and notes it among the changes, or what is wrong.
-func (g *Graph) setChange(changes v1alpha1.JSONObject, found *findings, name string, raw any) {
+func (t *turn) setChange(changes v1alpha1.JSONObject, found *findings, name string, raw any) {
 	var value any
 	var err error
 	if name == titleField {
 		value, err = convertTitle(raw)
-	} else if field, ok := g.Field(v1alpha1.FieldName(name)); ok {
-		value, err = field.Convert(raw)
+	} else if field, ok := t.graph.Field(v1alpha1.FieldName(name)); ok {
+		value, err = field.Convert(raw, t.zone)
 	} else {
 		return
 	}

@@ -50,7 +50,7 @@ func (t *turn) hookCallback() *Refusal {
 	if !ok {
 		return refuse(ReasonInternal, "state %q has no transition", t.state.Name)
 	}
-	changes, r := t.graph.fill(t.state, chosen.FieldCheck, request{fields: t.action.Fields})
+	changes, r := t.fill(t.state, chosen.FieldCheck, request{fields: t.action.Fields})
 	if r != nil {
 		return r
 	}

@@ -31,7 +31,7 @@ func (t *turn) transition() *Refusal {
 	if !ok {
 		return refuse(ReasonUnknownTransition, "state %q has no transition %q; it has %s", t.state.Name, t.action.Transition, t.state.transitions())
 	}
-	changes, r := t.graph.fill(t.state, chosen.FieldCheck, request{fields: t.action.Fields, clear: t.action.Clear})
+	changes, r := t.fill(t.state, chosen.FieldCheck, request{fields: t.action.Fields, clear: t.action.Clear})
 	if r != nil {
 		return r
 	}

@@ -13,7 +13,7 @@ import (
 
 // Open lets a new ticket begin: the transition of the start state that its
 // spec names is taken. The answer's status has everything but observedGeneration
-// and conditions.
+// and conditions. now is in the zone that a time sent without one is in.
 func Open(g *Graph, s Snapshot, ids Identities, dir Directory, now time.Time) (Snapshot, *Refusal) {
 	t := newTurn(g, s, dir, now)
 	t.state, t.actor, t.by = g.Start, s.Spec.Creator, &s.Spec.By
@@ -48,7 +48,7 @@ func (t *turn) open(ids Identities) *Refusal {
 	if spec.Title != "" {
 		fields[titleField] = spec.Title
 	}
-	changes, r := t.graph.fill(t.graph.Start, chosen.FieldCheck, request{fields: fields})
+	changes, r := t.fill(t.graph.Start, chosen.FieldCheck, request{fields: fields})
 	if r != nil {
 		return r
 	}

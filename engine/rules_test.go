@@ -262,6 +262,25 @@ states:
 	})
 }
 
+func TestATimeWithAZoneIsStoredInTheServers(t *testing.T) {
+	w := newWalker(t, strings.Replace(council, "{name: note, type: String}", "{name: note, type: String}, {name: at, type: DateTime}", 1))
+	w.now = start.In(time.FixedZone("", 8*60*60))
+	w.mustOpen("go", nil)
+	for sent, want := range map[string]string{
+		"2026-05-15 17:39:33":       "2026-05-15 17:39:33",
+		"2026-05-15T17:39:33Z":      "2026-05-16 01:39:33",
+		"2026-05-15T17:39:33-01:00": "2026-05-16 02:39:33",
+	} {
+		w.must("lilei", v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Fields: v1alpha1.JSONObject{"at": sent}})
+		if got := w.s.Status.Fields["at"]; got != want {
+			t.Errorf("%s: got %v, want %s", sent, got, want)
+		}
+	}
+	if at := w.s.Status.OpenedAt; !at.Equal(&metav1.Time{Time: start}) || at.Location() != time.UTC {
+		t.Errorf("opened at %v, want %v", at, start)
+	}
+}
+
 func TestAnEmptyListRestrictsNobody(t *testing.T) {
 	w := newWalker(t, vpn)
 	w.graph.Spec.Creation = &v1alpha1.CreationRule{

@@ -177,7 +177,7 @@ func (t *turn) resultFields(fields v1alpha1.JSONObject) (v1alpha1.JSONObject, *R
 			found.invalid = append(found.invalid, Say("%s is no field of the workflow", name))
 			continue
 		}
-		t.graph.setChange(changes, found, name, fields[name])
+		t.setChange(changes, found, name, fields[name])
 	}
 	return changes, found.refusal()
 }

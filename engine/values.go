@@ -27,16 +27,17 @@ const (
 // Convert reads a value as the field's type wants it, without loss
 // (decisions.md §2): "2" becomes 2, a list becomes comma text for the multi
 // types, 2.7 is no Integer. nil becomes nil; another empty value (empty text,
-// empty list) becomes what the type has for it. The error says what is wrong in
-// words for whoever sent it.
-func (f *Field) Convert(raw any) (any, error) {
+// empty list) becomes what the type has for it. A time that says its zone becomes
+// that of the zone given, which is the one of times that say none (decisions.md §5).
+// The error says what is wrong in words for whoever sent it.
+func (f *Field) Convert(raw any, zone *time.Location) (any, error) {
 	if raw == nil {
 		return nil, nil
 	}
 	if isEmpty(raw) {
 		return f.blank(), nil
 	}
-	value, err := f.convert(raw)
+	value, err := f.convert(raw, zone)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func isEmpty(raw any) bool {
 	return false
 }
 
-func (f *Field) convert(raw any) (any, error) {
+func (f *Field) convert(raw any, zone *time.Location) (any, error) {
 	switch f.Type {
 	case v1alpha1.FieldInteger:
 		return toInteger(raw)
@@ -82,10 +83,9 @@ func (f *Field) convert(raw any) (any, error) {
 	case v1alpha1.FieldBoolean:
 		return toBoolean(raw)
 	case v1alpha1.FieldDate:
-		return toTime(raw, time.DateOnly, Say("a date like 2018-04-10"), time.DateOnly, "2006-01-02T00:00:00", "2006-01-02 00:00:00")
+		return toDate(raw)
 	case v1alpha1.FieldDateTime:
-		return toTime(raw, time.DateTime, Say("a time like 2018-04-10 17:39:33"),
-			time.DateTime, "2006-01-02T15:04:05", time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly)
+		return toDateTime(raw, zone)
 	case v1alpha1.FieldRadio, v1alpha1.FieldSelect:
 		return f.toChoice(raw)
 	case v1alpha1.FieldCheckbox, v1alpha1.FieldMultiSelect:
@@ -162,15 +162,32 @@ func toBoolean(raw any) (any, error) {
 	return nil, Say("is neither true nor false")
 }
 
-func toTime(raw any, stored string, want Phrase, layouts ...string) (any, error) {
-	if text, ok := raw.(string); ok {
-		for _, layout := range layouts {
-			if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
-				return t.Format(stored), nil
-			}
+func toDate(raw any) (any, error) {
+	if t, ok := toTime(raw, time.DateOnly, "2006-01-02T00:00:00", "2006-01-02 00:00:00"); ok {
+		return t.Format(time.DateOnly), nil
+	}
+	return nil, Say("is not %s", Say("a date like 2018-04-10"))
+}
+
+func toDateTime(raw any, zone *time.Location) (any, error) {
+	if t, ok := toTime(raw, time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly); ok {
+		return t.Format(time.DateTime), nil
+	}
+	if t, ok := toTime(raw, time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02 15:04Z07:00"); ok {
+		return t.In(zone).Format(time.DateTime), nil
+	}
+	return nil, Say("is not %s", Say("a time like 2018-04-10 17:39:33"))
+}
+
+// toTime reads a time in one of the layouts. Seconds are the least that is stored.
+func toTime(raw any, layouts ...string) (time.Time, bool) {
+	text, _ := raw.(string)
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil && t.Nanosecond() == 0 {
+			return t, true
 		}
 	}
-	return nil, Say("is not %s", want)
+	return time.Time{}, false
 }
 
 // scalarText is a scalar as text, 1 as "1".

@@ -91,7 +91,7 @@ func (b *Backend) attempt(ctx context.Context, waiting *waiter, name types.Names
 	if err != nil {
 		return nil, fmt.Errorf("read the ticket's workflow: %w", err)
 	}
-	if _, refusal := engine.Decide(graph, Snapshot(t), engine.Command{Kind: engine.CommandAction, Action: action}, b.directory, b.clock.Now()); refusal != nil {
+	if _, refusal := engine.Decide(graph, Snapshot(t), engine.Command{Kind: engine.CommandAction, Action: action}, b.directory, b.Now()); refusal != nil {
 		return nil, refusal
 	}
 	switch err := b.ask(ctx, t, action); {

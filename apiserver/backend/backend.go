@@ -52,6 +52,8 @@ type Options struct {
 	Scheme *runtime.Scheme
 	// Clock to tell the time by.
 	Clock clock.PassiveClock
+	// Location that times sent without a zone are in; nil is UTC.
+	Location *time.Location
 	// ActionTimeout is how long an action is waited for.
 	ActionTimeout time.Duration
 }
@@ -64,6 +66,7 @@ type Backend struct {
 	graphs    *graphs.Graphs
 	index     *index.Index
 	clock     clock.PassiveClock
+	location  *time.Location
 	timeout   time.Duration
 	waiters   waiters
 	turns     turns
@@ -96,7 +99,7 @@ func New(o Options) (*Backend, error) {
 	b := &Backend{
 		cache: objects, client: writer,
 		directory: directory.New(objects).Remembering(), graphs: graphs.New(objects), index: index.New(),
-		clock: o.Clock, timeout: o.ActionTimeout, done: make(chan struct{}),
+		clock: o.Clock, location: cmp.Or(o.Location, time.UTC), timeout: o.ActionTimeout, done: make(chan struct{}),
 		waiters: waiters{byName: map[types.NamespacedName]map[*waiter]struct{}{}},
 		turns:   turns{byName: map[types.NamespacedName]*turn{}},
 	}
@@ -219,8 +222,8 @@ func nameOf(t *v1alpha1.Ticket) types.NamespacedName {
 // Directory answers about people, applications and scripts.
 func (b *Backend) Directory() *directory.Directory { return b.directory }
 
-// Now is the time by the server's clock.
-func (b *Backend) Now() time.Time { return b.clock.Now() }
+// Now is the time by the server's clock, in the zone of times without one.
+func (b *Backend) Now() time.Time { return b.clock.Now().In(b.location) }
 
 // Reader reads from the cache.
 func (b *Backend) Reader() client.Reader { return b.cache }

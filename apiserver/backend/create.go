@@ -71,7 +71,7 @@ func (b *Backend) refuseEarly(ctx context.Context, w *v1alpha1.Workflow, t *v1al
 	if err != nil {
 		return nil // the reconciler will tell
 	}
-	_, refusal := engine.Open(graph, Snapshot(t), engine.Identities{ID: 1, SerialNumber: "-", Revision: w.Status.Revision}, b.directory, b.clock.Now())
+	_, refusal := engine.Open(graph, Snapshot(t), engine.Identities{ID: 1, SerialNumber: "-", Revision: w.Status.Revision}, b.directory, b.Now())
 	return refusal
 }
 

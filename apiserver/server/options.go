@@ -85,7 +85,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "address to serve metrics on, 0 for none")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure, "serve metrics over TLS, and only to those who may get /metrics")
 	flags.BoolVar(&o.RequireAPIService, "require-apiservice", o.RequireAPIService, "be ready only once the aggregated API is available through the control plane")
-	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone of times on the wire")
+	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone of times on the wire, as they are read and as they are sent without one")
 	flags.DurationVar(&o.ActionTimeout, "action-timeout", o.ActionTimeout, "how long an action is waited for")
 	flags.IntVar(&o.MaxInFlight, "max-in-flight", o.MaxInFlight, "how many REST requests are served at a time")
 }

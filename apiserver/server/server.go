@@ -40,7 +40,7 @@ func Run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return fmt.Errorf("read the time zone: %w", err)
 	}
-	b, uncached, err := connect(config, o)
+	b, uncached, err := connect(config, o, location)
 	if err != nil {
 		return err
 	}
@@ -106,14 +106,14 @@ func Run(ctx context.Context, o *Options) error {
 	return group.Wait()
 }
 
-func connect(config *restclient.Config, o *Options) (*backend.Backend, client.Reader, error) {
+func connect(config *restclient.Config, o *Options, location *time.Location) (*backend.Backend, client.Reader, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, nil, fmt.Errorf("make the scheme: %w", err)
 		}
 	}
-	b, err := backend.New(backend.Options{Config: config, Scheme: scheme, Clock: clock.RealClock{}, ActionTimeout: o.ActionTimeout})
+	b, err := backend.New(backend.Options{Config: config, Scheme: scheme, Clock: clock.RealClock{}, Location: location, ActionTimeout: o.ActionTimeout})
 	if err != nil {
 		return nil, nil, err
 	}

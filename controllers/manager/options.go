@@ -72,7 +72,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "address to serve metrics on, 0 for none")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure, "serve metrics over TLS, and only to those who may get /metrics")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "address to serve /healthz and /readyz on, 0 for none")
-	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone that the days of serial numbers are in")
+	flags.StringVar(&o.TimeZone, "time-zone", o.TimeZone, "time zone of the days of serial numbers, and of times that are sent without one")
 	flags.StringVar(&o.ScriptRunner, "script-runner", o.ScriptRunner, "how scripts are run: "+RunnerJob+", or "+RunnerProcess+" for child processes of the manager")
 	flags.StringVar(&o.ScriptImage, "script-image", o.ScriptImage, "image for scripts that name none, as Jobs")
 	flags.StringVar(&o.ScriptDir, "script-dir", o.ScriptDir, "folder for the scripts that run; if they run under another uid, that uid must be able to reach it")

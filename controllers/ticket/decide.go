@@ -49,7 +49,7 @@ type verdict struct {
 // decide asks the engine about the pending action, and then about what falls
 // due by itself.
 func (r *Reconciler) decide(graph *engine.Graph, t *v1alpha1.Ticket, children []v1alpha1.Ticket) verdict {
-	now := r.Clock.Now()
+	now := r.Clock.Now().In(r.Location)
 	v := verdict{Snapshot: snapshot(t)}
 	v.Status.Children = engine.CountChildren(graph, t.Status.Children, children)
 	if action := pending(t); action != nil {

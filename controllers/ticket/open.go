@@ -119,7 +119,7 @@ func (r *Reconciler) open(ctx context.Context, graph *engine.Graph, revision str
 		return reconcile.Result{}, err
 	}
 	identities.Revision = revision
-	s, refusal := engine.Open(graph, snapshot(t), identities, turn.directory, r.Clock.Now())
+	s, refusal := engine.Open(graph, snapshot(t), identities, turn.directory, r.Clock.Now().In(r.Location))
 	if refusal != nil {
 		return r.refuse(ctx, t, refusal)
 	}

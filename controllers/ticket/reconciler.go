@@ -66,7 +66,8 @@ type Reconciler struct {
 	Events events.EventRecorder
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// Location is the time zone that serial numbers' days are in.
+	// Location is the time zone that serial numbers' days are in, and times that
+	// people send without one.
 	Location *time.Location
 
 	failures failures

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -65,12 +66,15 @@ func convert(graph *engine.Graph, name, text string) (any, error) {
 	if key, ok := choiceKey(field, text); ok {
 		text = key
 	}
-	value, err := field.Convert(text)
+	value, err := field.Convert(text, time.UTC)
 	if err != nil {
 		if len(field.Choices) > 0 { // the engine tells the keys alone
 			return nil, fmt.Errorf("%q is none of %s", text, choices(field))
 		}
 		return nil, fmt.Errorf("%q %w", text, err)
+	}
+	if field.Type == v1alpha1.FieldDateTime {
+		return text, nil // which zone is meant, the server knows
 	}
 	return value, nil
 }

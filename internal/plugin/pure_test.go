@@ -172,6 +172,8 @@ func TestConvert(t *testing.T) {
 		"the title is text":                  {field: "title", text: "12", want: "12"},
 		"nothing is nothing":                 {field: "price", text: "", want: nil},
 		"true and false go by their numbers": {field: "urgent", text: "1", want: true},
+		"a time keeps the zone that it says": {field: "needed", text: "2026-05-01T09:30:00+08:00", want: "2026-05-01T09:30:00+08:00"},
+		"a time that is none":                {field: "needed", text: "tomorrow", err: "is not a time like"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
