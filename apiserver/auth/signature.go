@@ -52,7 +52,7 @@ func NewSignature(d *directory.Directory, secrets client.Reader, systemNamespace
 
 // Authenticate checks in the order that clients know: application, signature, time.
 func (s *Signature) Authenticate(r *http.Request) (backend.Caller, *backend.Failure) {
-	if failure := present(r, "appname", "timestamp", "signature"); failure != nil {
+	if failure := present(r, "appname"); failure != nil {
 		return backend.Caller{}, failure
 	}
 	appName := r.Header.Get("appname")
@@ -62,6 +62,9 @@ func (s *Signature) Authenticate(r *http.Request) (backend.Caller, *backend.Fail
 	}
 	// Also of a refusal, since the application says which HTTP statuses it wants.
 	known := backend.Caller{App: app, AppName: appName}
+	if failure := present(r, "timestamp", "signature"); failure != nil {
+		return known, failure
+	}
 	reference := app.Spec.TokenSecretRef
 	token, ok := "", false
 	if reference.Namespace == s.namespace {
@@ -133,12 +136,17 @@ func sameMD5(r *http.Request, token string) bool {
 }
 
 func (s *Signature) checkTime(r *http.Request) *backend.Failure {
-	timestamp := r.Header.Get("timestamp")
+	return timely(r.Header.Get("timestamp"), s.clock.Now())
+}
+
+// timely refuses a timestamp that is too far off, counted in whole seconds, as who
+// signs counts them (rest-behaviour.md §1.1).
+func timely(timestamp string, now time.Time) *backend.Failure {
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
 		return backend.Failf(backend.ReasonExpired, "timestamp: %q is no Unix time in seconds", timestamp)
 	}
-	if off := s.clock.Now().Sub(time.Unix(seconds, 0)); off > window || off < -window {
+	if off := now.Truncate(time.Second).Sub(time.Unix(seconds, 0)); off > window || off < -window {
 		return backend.Failf(backend.ReasonExpired, "timestamp: it must be within %d seconds of the server's time", int(window.Seconds()))
 	}
 	return nil

@@ -128,7 +128,7 @@ func newNonces() *nonces {
 func (n *nonces) take(key string, now time.Time) *backend.Failure {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if now.Sub(n.since) > 2*window {
+	if now.Sub(n.since) > 2*window+time.Second { // whole seconds count, see timely
 		n.older, n.younger, n.since = n.younger, map[string]struct{}{}, now
 	}
 	_, young := n.younger[key]

@@ -96,6 +96,7 @@ var _ = Describe("What is not right", func() {
 		Entry("without an appname", as("lilei").with("appname", ""), "MissingCredentials", "appname"),
 		Entry("without a timestamp", as("lilei").with("timestamp", ""), "MissingCredentials", "timestamp"),
 		Entry("without a signature", as("lilei").with("signature", ""), "MissingCredentials", "signature"),
+		Entry("of an unknown application, whatever else is missing", as("lilei").through("nobody").with("timestamp", "").with("signature", ""), "UnknownApplication", "nobody"),
 		Entry("of an unknown application", as("lilei").through("nobody"), "UnknownApplication", "nobody"),
 		Entry("with a wrong signature", as("lilei").with("signature", "0123"), "BadSignature", "signature"),
 		Entry("of another time", as("lilei").with("timestamp", "1500000000"), "BadSignature", "signature"),
