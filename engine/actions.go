@@ -157,7 +157,13 @@ func (t *turn) setState() *Refusal {
 // finished ticket says is put right by those who may also reopen it.
 func (t *turn) setFields() *Refusal {
 	actor := string(t.actor)
+	if t.byApplicationAlone() {
+		actor = "" // nobody: what some user may is not the application's right
+	}
 	intervenes := CanIntervene(t.graph, actor, t.action.By, t.dir)
+	if !intervenes && actor == "" {
+		return refuse(ReasonNotAllowed, "without a username, fields are changed only by an application that may intervene")
+	}
 	if !intervenes && !IsParticipant(t.s, actor) && t.actor != t.s.Spec.Creator {
 		return refuse(ReasonNotAllowed, "%q may not change fields: that is for participants, the creator and admins", t.actor)
 	}
@@ -183,7 +189,7 @@ func (t *turn) setFields() *Refusal {
 	}
 	t.store(changes)
 	entry := t.entry()
-	entry.Changes = changes
+	entry.Changes, entry.By = changes, t.by
 	t.record(entry)
 	return nil
 }

@@ -143,15 +143,26 @@ func (t *turn) act(action v1alpha1.TicketAction) *Refusal {
 
 // speaks says whether the action may be asked on this word. A call-back comes
 // from a machine: its application must be allowed the workflow, or the API
-// server has checked the hook's own token (decisions.md §4).
+// server has checked the hook's own token. An application may also change fields
+// and name nobody who does (decisions.md §4).
 func (t *turn) speaks() *Refusal {
-	if t.action.Type != v1alpha1.ActionHookCallback {
-		return Speaks(t.s.Namespace, t.graph.Name, string(t.actor), t.action.By, t.dir)
+	switch t.action.Type {
+	case v1alpha1.ActionHookCallback:
+		if t.action.By.User == v1alpha1.HookUser {
+			return nil
+		}
+		return mayUse(t.s.Namespace, t.graph.Name, t.action.By.Application, t.dir)
+	case v1alpha1.ActionSetFields:
+		if t.byApplicationAlone() {
+			return mayUse(t.s.Namespace, t.graph.Name, t.action.By.Application, t.dir)
+		}
 	}
-	if t.action.By.User == v1alpha1.HookUser {
-		return nil
-	}
-	return mayUse(t.s.Namespace, t.graph.Name, t.action.By.Application, t.dir)
+	return Speaks(t.s.Namespace, t.graph.Name, string(t.actor), t.action.By, t.dir)
+}
+
+// byApplicationAlone says that an application asks in no user's name.
+func (t *turn) byApplicationAlone() bool {
+	return t.actor == v1alpha1.RobotUser && t.action.By.Application != ""
 }
 
 func checkComment(comment string) *Refusal {

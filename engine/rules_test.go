@@ -129,6 +129,39 @@ func TestTheFieldsOfAnEndedTicketAreForThoseWhoMayReopenIt(t *testing.T) {
 	}
 }
 
+func TestAnApplicationChangesFieldsInItsOwnName(t *testing.T) {
+	change := v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Fields: v1alpha1.JSONObject{"days": int64(9)}}
+	through := func(application string) v1alpha1.RequestedBy { return v1alpha1.RequestedBy{Application: application} }
+	t.Run("where it may intervene", func(t *testing.T) {
+		w := atOps(t).must(v1alpha1.RobotUser, by(change, through("desk")))
+		entry := last(&w.s.Status)
+		if w.s.Status.Fields["days"] != int64(9) || entry.Actor != v1alpha1.RobotUser || entry.By == nil || entry.By.Application != "desk" {
+			t.Errorf("got %v days, by %s of %v", w.s.Status.Fields["days"], entry.Actor, entry.By)
+		}
+	})
+	cases := map[string]struct {
+		action v1alpha1.TicketAction
+		want   engine.Reason
+	}{
+		"not where it may not":                    {by(change, through("portal")), engine.ReasonNotAllowed},
+		"not in a workflow that is not for it":    {by(change, through("narrow")), engine.ReasonUnknownTicket},
+		"not if there is no such application":     {by(change, through("ghost")), engine.ReasonUnknownApplication},
+		"a Kubernetes user does not":              {by(change, v1alpha1.RequestedBy{User: "oidc:guiji"}), engine.ReasonUnknownUser},
+		"and does nothing else, intervene or not": {by(do(v1alpha1.ActionClose), through("desk")), engine.ReasonUnknownUser},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := atOps(t)
+			// Nobody's rights are the application's: neither a seat nor a workflow of that name.
+			w.s.Status.Participants.Users = append(w.s.Status.Participants.Users, v1alpha1.RobotUser)
+			w.graph.Spec.Admins = append(w.graph.Spec.Admins, v1alpha1.RobotUser)
+			if refusal := w.try(v1alpha1.RobotUser, tc.action); refusal == nil || refusal.Reason != tc.want {
+				t.Errorf("got %v, want %s", refusal, tc.want)
+			}
+		})
+	}
+}
+
 func TestOpening(t *testing.T) {
 	three := int32(3)
 	cases := map[string]struct {

@@ -52,9 +52,10 @@ const (
 	ReasonStatusLost = "StatusLost"
 )
 
-// Names that no person may bear and no request from outside may act as.
+// Names that no person may bear and no request from outside may say that it acts as.
 const (
-	// RobotUser acts for scripts, hooks, timers and finished sub-tickets.
+	// RobotUser acts for scripts, hooks, timers and finished sub-tickets, and for an
+	// application that names no user.
 	RobotUser = "loonrobot"
 	// HookUser appears in histories for what a hook answered.
 	HookUser = "hook"

@@ -31,8 +31,11 @@ func (b *Backend) Act(ctx context.Context, c Caller, t *v1alpha1.Ticket, action 
 		return nil, err
 	}
 	action.ID, action.Actor, action.By = id, v1alpha1.UserName(c.User), c.By()
-	if action.Type == v1alpha1.ActionHookCallback {
+	switch {
+	case action.Type == v1alpha1.ActionHookCallback:
 		action.Actor = v1alpha1.HookUser // a machine: whoever it names as user does not count
+	case c.User == "" && c.App != nil:
+		action.Actor = v1alpha1.RobotUser // nobody is named: the application alone asks
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()

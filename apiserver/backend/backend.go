@@ -244,6 +244,9 @@ func (b *Backend) Graph(ctx context.Context, t *v1alpha1.Ticket) (*engine.Graph,
 	return b.graphs.Of(ctx, t)
 }
 
+// HeadByID is TicketByID without fields and history, and the cheaper for it.
+func (b *Backend) HeadByID(id v1alpha1.WireID) (*v1alpha1.Ticket, bool) { return b.index.HeadByID(id) }
+
 // TicketByID finds an opened ticket by its wire id. It must not be changed.
 func (b *Backend) TicketByID(id v1alpha1.WireID) (*v1alpha1.Ticket, bool) { return b.index.ByID(id) }
 

@@ -86,6 +86,12 @@ func (x *Index) Delete(name types.NamespacedName) {
 	}
 }
 
+// HeadByID finds a ticket's head by its wire id. It must not be changed.
+func (x *Index) HeadByID(id v1alpha1.WireID) (*v1alpha1.Ticket, bool) {
+	found := head(x, x.byID, id)
+	return found, found != nil
+}
+
 // ByID finds a whole ticket by its wire id. It must not be changed.
 func (x *Index) ByID(id v1alpha1.WireID) (*v1alpha1.Ticket, bool) { return whole(x, x.byID, id) }
 

@@ -117,7 +117,7 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 		return nil, err
 	}
 	parent, ok := r.api.backend.TicketByID(id)
-	if !ok || parent.Namespace != w.Namespace || !r.mayUse(parent.Namespace, string(parent.Spec.WorkflowRef.Name)) {
+	if !ok || parent.Namespace != w.Namespace || !r.reaches(parent) {
 		return nil, engine.NoSuchParent()
 	}
 	graph, err := r.api.backend.Graph(r.Context(), parent)
@@ -232,9 +232,6 @@ func (r *request) handOver(action v1alpha1.TicketAction, success answer) (answer
 	if err != nil {
 		return answer{}, err
 	}
-	if target == "" {
-		return answer{}, badParameter("target_username", "is missing")
-	}
 	action.Target = v1alpha1.UserName(target)
 	if _, err := r.act(action); err != nil {
 		return answer{}, err
@@ -274,7 +271,7 @@ func (a *API) setState(r *request) (answer, error) {
 
 func (a *API) setFields(r *request) (answer, error) {
 	action := v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields}
-	action.Fields, action.Clear = r.fields(func(name string) bool { return name != "username" && name != "suggestion" })
+	action.Fields, action.Clear = r.fields(func(name string) bool { return name != "username" })
 	if _, err := r.act(action); err != nil {
 		return answer{}, err
 	}

@@ -130,24 +130,21 @@ func (a *API) authenticate(r *http.Request, found *route, id string) (backend.Ca
 	return backend.Caller{Hook: t}, nil
 }
 
-// prepare checks the user and reads the body.
-func (a *API) prepare(x *exchange, req *request, found *route) error {
-	if req.caller.User != "" {
-		if refusal := engine.SpeaksFor(req.caller.User, req.caller.By(), req.people()); refusal != nil {
-			return refusal
+// prepare reads the body and checks what every endpoint does, in the order that
+// clients know: body, ticket or workflow, user (rest-behaviour.md §4).
+func (a *API) prepare(x *exchange, req *request, found *route) (err error) {
+	if found.method != http.MethodGet { // clients send bodies with GET; they mean nothing
+		if req.body, err = readBody(x.w, x.r, found.mustSay); err != nil {
+			return err
 		}
-	} else if found.needs {
-		return noUsername()
+		if err = req.checkBody(); err != nil {
+			return err
+		}
 	}
-	if found.method == http.MethodGet {
-		return nil // clients send bodies with GET; they mean nothing
-	}
-	body, err := readBody(x.w, x.r, found.mustSay)
-	if err != nil {
+	if err = req.checkSubject(); err != nil {
 		return err
 	}
-	req.body = body
-	return knownKeys(body, found)
+	return req.checkUser()
 }
 
 // fail answers a refusal, or hides a fault of ours behind a fixed text.

@@ -49,6 +49,7 @@ var chinese = map[string]string{
 	"the ticket's workflow has no state %q":                                                      "工单的工作流没有状态%q",
 	"nobody would act in state %q: its participants resolve to no one":                           "状态%q没有处理人: 其参与人解析后为空",
 	"%q may not change fields: that is for participants, the creator and admins":                 "%q无权修改字段: 仅限处理人、创建人和管理员",
+	"without a username, fields are changed only by an application that may intervene":           "没有username时, 只有被授权干预的应用可以修改字段",
 	"the ticket has ended: only admins may change its fields":                                    "工单已结束, 仅管理员可修改其字段",
 	"no field is named":                                               "没有指定任何字段",
 	"%q is no field of the workflow":                                  "%q不是该工作流的字段",

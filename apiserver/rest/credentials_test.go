@@ -151,7 +151,8 @@ var _ = Describe("A Kubernetes bearer token", func() {
 	It("reaches nothing without rights, or if it is none", func() {
 		nobody := bearing(token("nobody"))
 		Expect(nobody.get("workflows").ok()).To(HaveKeyWithValue("total", BeEquivalentTo(0)))
-		nobody.get("tickets/1/transitions").refused("MissingCredentials", "username")
+		nobody.get("tickets/1/transitions").refused("UnknownTicket", "1")
+		nobody.get("workflows/user_admin").refused("MissingCredentials", "username")
 		bearing("not-a-token").get("workflows").refused("BadSignature", "token")
 	})
 })

@@ -173,6 +173,8 @@ var _ = Describe("The parts of a workflow", func() {
 		Expect(as("guiji").get("workflows/user_admin").ok()).To(ConsistOf(keys(Keys{"id": BeEquivalentTo(5), "content_template": Equal("{title}")})))
 		Expect(as("guiji").get("workflows?from_admin=1").ok()).To(keys(Keys{"total": BeEquivalentTo(1)}))
 		Expect(as("lilei").get("workflows/user_admin").ok()).To(BeEmpty())
+		as("").get("workflows?from_admin=1").refused("MissingCredentials", "username")
+		as("").get("workflows?from_admin=0").ok()
 	})
 })
 

@@ -92,11 +92,19 @@ var _ = Describe("The quirks of release r1.0.14", func() {
 		ticket := open(2)
 		logs := as("lilei").get(ticket + "/flowlogs").ok().(map[string]any)["total"]
 		as("lilei").patch(ticket+"/fields", `{"state_id": 6}`).refused("UnknownKey", "state_id")
+		as("lilei").patch(ticket+"/fields", `{"days": 3, "suggestion": "x"}`).refused("UnknownKey", "suggestion")
 		as("lilei").patch(ticket+"/fields", `{"days": "many"}`).refused("InvalidFields", "days")
 		as("wangwu").patch(ticket+"/fields", `{"days": 3}`).refused("NotAllowed", "wangwu")
 		as("zhangsan").patch(ticket+"/fields", `{"days": "4", "title": "new title", "reason": null}`).ok()
 		Expect(detail(ticket, "lilei")).To(keys(Keys{"title": Equal("new title"), "state_id": BeEquivalentTo(2)}))
 		Expect(as("lilei").get(ticket + "/flowlogs").ok()).To(keys(Keys{"total": Equal(logs)}))
+	})
+
+	It("Q8: an application that may intervene changes fields without a username, no other does", func() {
+		ticket := open(2)
+		as("").patch(ticket+"/fields", `{"days": 3}`).refused("NotAllowed", "username")
+		as("").through("desk").patch(ticket+"/fields", `{"days": 3}`).ok()
+		Expect(detail(ticket, "lilei")).To(keys(Keys{"field_list": ContainElement(keys(Keys{"field_key": Equal("days"), "field_value": BeEquivalentTo(3)}))}))
 	})
 
 	It("Q8: the fields of an ended ticket are changed by those who may also reopen it", func() {

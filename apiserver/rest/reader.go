@@ -70,18 +70,43 @@ func readForm(text string) (map[string]any, error) {
 	return body, nil
 }
 
-// knownKeys refuses unknown keys by name where the endpoint is strict; a
-// username is ignored everywhere, since the header counts.
-func knownKeys(body map[string]any, r *route) error {
-	if !r.strict {
+// checkBody checks the keys of the body where the endpoint has a schema, and
+// refuses unknown ones by name where it is strict; a username is ignored
+// everywhere, since the header counts.
+func (r *request) checkBody() error {
+	if r.route.strict {
+		for _, name := range slices.Sorted(maps.Keys(r.body)) {
+			if name != "username" && !named(r.route.body, name) {
+				return unknownKey(name)
+			}
+		}
+	}
+	if !r.route.schema && !r.route.strict {
 		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(body)) {
-		if name != "username" && !named(r.body, name) {
-			return unknownKey(name)
+	for _, p := range r.route.body {
+		if err := r.checkKey(p); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (r *request) checkKey(p property) error {
+	missing := r.said(p.name) == nil || r.said(p.name) == ""
+	if missing && p.required {
+		return badParameter(p.name, "is missing")
+	}
+	var err error
+	switch p.kind {
+	case aText:
+		_, err = r.bodyText(p.name)
+	case aFlag:
+		_, err = r.bodyFlag(p.name)
+	case anID:
+		_, err = r.bodyID(p.name)
+	}
+	return err
 }
 
 func named(all []property, name string) bool {

@@ -123,6 +123,24 @@ var _ = Describe("What is not right", func() {
 		Entry("with an unknown parent", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 1, "parent_ticket_id": 987654}`, "UnknownTicket", "parent_ticket_id"),
 	)
 
+	// The order of rest-behaviour.md §4: body, application and ticket, user, the rest.
+	DescribeTable("what clients know to be told first is told first", func(c caller, method, path, body, reason, about string) {
+		c.send(method, path, body).refused(reason, about)
+	},
+		Entry("an unknown key before all", as(""), "POST", "tickets/987654/add_node_end", `{"mood": "x"}`, "UnknownKey", "mood"),
+		Entry("a missing key before an unknown ticket", as("lilei"), "POST", "tickets/987654/deliver", `{"suggestion": "x"}`, "BadParameter", "target_username is missing"),
+		Entry("a wrong key before an unknown ticket", as("lilei"), "PUT", "tickets/987654/state", `{"state_id": "soon"}`, "BadParameter", "state_id is not an id"),
+		Entry("a wrong flag before an unknown ticket", as("lilei"), "POST", "tickets/987654/deliver", `{"target_username": "lilei", "from_admin": "perhaps"}`, "BadParameter", "from_admin"),
+		Entry("a missing state before a missing username", as(""), "PUT", "tickets/987654/state", `{}`, "BadParameter", "state_id is missing"),
+		Entry("an unknown ticket before a missing username", as(""), "GET", "tickets/987654", ``, "UnknownTicket", "987654"),
+		Entry("an unknown ticket before an unknown user", as("stranger"), "GET", "tickets/987654/transitions", ``, "UnknownTicket", "987654"),
+		Entry("an unknown ticket before a missing transition", as("lilei"), "PATCH", "tickets/987654", `{"suggestion": "x"}`, "UnknownTicket", "987654"),
+		Entry("an unknown workflow before a missing username", as(""), "GET", "workflows/987654/init_state", ``, "UnknownWorkflow", "987654"),
+		Entry("a missing transition before an unknown workflow", as("lilei"), "POST", "tickets", `{"workflow_id": 987654}`, "BadParameter", "transition_id is missing"),
+		Entry("an unknown workflow of a new ticket before a missing username", as(""), "POST", "tickets", `{"workflow_id": 987654, "transition_id": 1}`, "UnknownWorkflow", "987654"),
+		Entry("a missing username of a new ticket before its fields", as(""), "POST", "tickets", `{"workflow_id": 1, "transition_id": 1}`, "MissingCredentials", "username"),
+	)
+
 	DescribeTable("a list is refused", func(query, about string) {
 		as("lilei").get("tickets?"+query).refused("BadParameter", about)
 	},

@@ -77,11 +77,48 @@ func (r *route) right() (verb, subresource string) {
 	return "create", last
 }
 
+// checkSubject refuses a caller that may not reach what the request is about.
+func (r *request) checkSubject() (err error) {
+	switch path := r.route.path; {
+	case strings.HasPrefix(path, "tickets/{id}"):
+		if t, ok := r.api.backend.HeadByID(r.id); !ok || !r.reaches(t) {
+			return unknownTicket(r.id)
+		}
+	case strings.HasPrefix(path, "workflows/{id}"):
+		_, err = r.workflow(r.id)
+	case path == "tickets" && r.route.method == http.MethodPost:
+		var id v1alpha1.WireID
+		if id, err = r.mustID("workflow_id"); err == nil {
+			_, err = r.workflow(id)
+		}
+	}
+	return err
+}
+
+// checkUser refuses a user whom the caller may not speak for, and nobody where
+// somebody must act.
+func (r *request) checkUser() error {
+	switch {
+	case r.caller.User != "":
+		if refusal := engine.SpeaksFor(r.caller.User, r.caller.By(), r.people()); refusal != nil {
+			return refusal
+		}
+	case r.route.needs:
+		return noUsername()
+	}
+	return nil
+}
+
+// reaches is mayUse for a ticket's workflow.
+func (r *request) reaches(t *v1alpha1.Ticket) bool {
+	return r.mayUse(t.Namespace, string(t.Spec.WorkflowRef.Name))
+}
+
 // ticket finds the ticket of the path and the graph it follows. A ticket of a
 // workflow that the caller may not reach is unknown, telling nothing.
 func (r *request) ticket() (*v1alpha1.Ticket, *engine.Graph, error) {
 	t, ok := r.api.backend.TicketByID(r.id)
-	if !ok || !r.mayUse(t.Namespace, string(t.Spec.WorkflowRef.Name)) {
+	if !ok || !r.reaches(t) {
 		return nil, nil, unknownTicket(r.id)
 	}
 	graph, err := r.api.backend.Graph(r.Context(), t)

@@ -23,6 +23,9 @@ type route struct {
 	needs bool
 	query []property
 	body  []property
+	// schema has the keys of the body checked before anything else is, as a strict
+	// endpoint does (rest-behaviour.md §2.6).
+	schema bool
 	// strict refuses body keys that are not named in body; loose endpoints take
 	// field keys too, or ignore what they do not know.
 	strict bool
@@ -116,7 +119,7 @@ func (a *API) actionRoutes() []route {
 	transition := property{name: "transition_id", kind: anID, required: true, about: "The transition to take."}
 	comment, title := []property{suggestion}, property{name: "title", kind: aText, about: "At most 500 characters."}
 	return []route{
-		{method: post, path: "tickets", summary: "Open a ticket", handle: a.createTicket, needs: true, mustSay: true, data: []any{createdTicket{}}, body: []property{
+		{method: post, path: "tickets", summary: "Open a ticket", handle: a.createTicket, needs: true, mustSay: true, schema: true, data: []any{createdTicket{}}, body: []property{
 			{name: "workflow_id", kind: anID, required: true}, transition, title, suggestion,
 			{name: "parent_ticket_id", kind: anID, about: "The ticket that this one is a sub-ticket of."},
 			{name: "parent_ticket_state_id", kind: anID, about: "The parent's state that it hangs on."},
@@ -133,7 +136,7 @@ func (a *API) actionRoutes() []route {
 			data: []any{true, object}, body: comment},
 		{method: http.MethodPut, path: "tickets/{id}/state", summary: "Force a state", handle: a.setState, needs: true, strict: true, data: []any{"", object},
 			body: []property{{name: "state_id", kind: anID, required: true}, suggestion}},
-		{method: patch, path: "tickets/{id}/fields", summary: "Change fields", handle: a.setFields, needs: true, mustSay: true, data: []any{"", object},
+		{method: patch, path: "tickets/{id}/fields", summary: "Change fields", handle: a.setFields, mustSay: true, data: []any{"", object},
 			body: []property{title}},
 		{method: post, path: "tickets/{id}/retry_script", summary: "Run a failed script or hook again", handle: a.retryScript, needs: true, data: []any{"", object}},
 		{method: post, path: "tickets/{id}/comments", summary: "Comment on a ticket", handle: a.comment, needs: true, strict: true, data: []any{"", object}, body: comment},

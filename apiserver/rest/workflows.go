@@ -126,6 +126,9 @@ func (a *API) listWorkflows(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if managed != nil && *managed && r.caller.User == "" {
+		return answer{}, noUsername()
+	}
 	items := []wireWorkflow{}
 	for w := range r.workflows() {
 		item := r.api.render.workflow(r.Context(), w.Workflow)
