@@ -23,23 +23,36 @@ func IsParticipant(s Snapshot, user string) bool {
 // CanView says whether a user may look at a ticket (decisions.md §4). An
 // empty user is nobody and sees what everyone may.
 func CanView(g *Graph, s Snapshot, user string, dir Directory) bool {
-	if CanViewAll(g, user, dir) {
+	if NewOnlooker(user, dir).SeesAll(g) {
 		return true
 	}
 	return user != "" && (string(s.Spec.Creator) == user || isRelated(&s.Status, user) || IsParticipant(s, user))
 }
 
-// CanViewAll says whether a user may look at all tickets of a workflow.
-func CanViewAll(g *Graph, user string, dir Directory) bool {
-	return g.Spec.Visibility == v1alpha1.VisibilityEveryone || isAdmin(g, user, dir)
+// Onlooker is a user who may be asked about many workflows: the directory is asked
+// once for all of them.
+type Onlooker struct {
+	name          string
+	administrator bool
+}
+
+// NewOnlooker makes an Onlooker of a user; of an empty one, nobody.
+func NewOnlooker(user string, dir Directory) Onlooker {
+	return Onlooker{name: user, administrator: IsAdministrator(user, dir)}
+}
+
+// SeesAll says whether the user may look at all tickets of a workflow.
+func (o Onlooker) SeesAll(g *Graph) bool {
+	return g.Spec.Visibility == v1alpha1.VisibilityEveryone || o.Manages(g)
+}
+
+// Manages says whether the user is one of a workflow's admins or an administrator.
+func (o Onlooker) Manages(g *Graph) bool {
+	return o.administrator || IsWorkflowAdmin(&g.Spec, o.name)
 }
 
 func isRelated(status *v1alpha1.TicketStatus, user string) bool {
 	return slices.ContainsFunc(status.Related, func(r v1alpha1.RelatedUser) bool { return string(r.User) == user })
-}
-
-func isAdmin(g *Graph, user string, dir Directory) bool {
-	return IsWorkflowAdmin(&g.Spec, user) || IsAdministrator(user, dir)
 }
 
 // IsWorkflowAdmin says whether a user is one of a workflow's admins, its creator
@@ -58,7 +71,7 @@ func IsAdministrator(user string, dir Directory) bool {
 // CanIntervene says whether a user may intervene in a workflow's tickets:
 // its admins, administrators, and any user of an application with that grant.
 func CanIntervene(g *Graph, user string, by v1alpha1.RequestedBy, dir Directory) bool {
-	if isAdmin(g, user, dir) {
+	if NewOnlooker(user, dir).Manages(g) {
 		return true
 	}
 	if by.Application == "" {

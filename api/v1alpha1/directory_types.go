@@ -247,7 +247,8 @@ const (
 // +kubebuilder:validation:Enum=Intervene
 type Grant string
 
-// GrantIntervene lets any user of the application intervene as administrators do.
+// GrantIntervene lets any user of the application intervene as administrators do, and
+// the application change fields in no user's name.
 const GrantIntervene Grant = "Intervene"
 
 // ApplicationSpec is a program that calls the REST API for its users.

@@ -139,13 +139,13 @@ var errHidden = errors.New("the raw tickets are not for this user")
 
 func (r *reader) query(ctx context.Context, who user.Info, name, namespace string) (index.Query, error) {
 	q := index.Query{Reverse: true, Workflows: []string{}}
-	visible := &index.Visibility{User: name}
+	visible, onlooker := &index.Visibility{User: name}, engine.NewOnlooker(name, r.backend.Directory())
 	for _, w := range r.backend.Workflows() {
 		if namespace != "" && w.Namespace != namespace {
 			continue
 		}
 		q.Workflows = append(q.Workflows, w.Key)
-		if w.Graph != nil && engine.CanViewAll(w.Graph, name, r.backend.Directory()) {
+		if w.Graph != nil && onlooker.SeesAll(w.Graph) {
 			visible.Workflows = append(visible.Workflows, w.Key)
 		}
 	}

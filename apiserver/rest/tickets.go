@@ -253,7 +253,7 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 		q.Creator = r.asked("creator")
 	}
 	q.Workflows = []string{}
-	visible := &index.Visibility{User: r.caller.User}
+	visible, who := &index.Visibility{User: r.caller.User}, engine.NewOnlooker(r.caller.User, r.people())
 	for w := range r.workflows() {
 		if wanted != nil && !slices.Contains(wanted, w.Status.ID) {
 			continue
@@ -261,11 +261,11 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 		if w.Graph == nil {
 			continue // it never compiled: it has no tickets
 		}
-		if managed && !engine.CanIntervene(w.Graph, r.caller.User, v1alpha1.RequestedBy{}, r.people()) {
+		if managed && !who.Manages(w.Graph) {
 			continue
 		}
 		q.Workflows = append(q.Workflows, w.Key)
-		if engine.CanViewAll(w.Graph, r.caller.User, r.people()) {
+		if who.SeesAll(w.Graph) {
 			visible.Workflows = append(visible.Workflows, w.Key)
 		}
 	}

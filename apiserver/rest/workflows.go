@@ -198,7 +198,7 @@ func (a *API) showWorkflow(r *request) (answer, error) {
 
 func (r *request) manages(w *v1alpha1.Workflow) bool {
 	graph := &engine.Graph{Namespace: w.Namespace, Name: w.Name, Spec: w.Spec}
-	return engine.CanIntervene(graph, r.caller.User, v1alpha1.RequestedBy{}, r.people())
+	return engine.NewOnlooker(r.caller.User, r.people()).Manages(graph)
 }
 
 // startState is data of rest-behaviour.md §6.3, init_state.
