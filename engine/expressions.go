@@ -26,8 +26,8 @@ const (
 )
 
 // environment compiles a workflow's CEL. Expressions see `fields` (typed as the
-// workflow declares them), `title` and `creator`; a field that has no value is
-// absent: reading it is an error unless it was tested with has().
+// workflow declares them), `title` and `creator`; see formValues for what reading
+// a field gives.
 type environment struct {
 	conditions *cel.Env
 }
@@ -38,7 +38,7 @@ func newEnvironment(fields []*Field) (*environment, error) {
 		name := string(field.Name)
 		declared[name] = apiservercel.NewDeclField(name, declType(field.Type), false, nil, nil)
 	}
-	provider := apiservercel.NewDeclTypeProvider(apiservercel.NewObjectType("fields", declared))
+	provider := apiservercel.NewDeclTypeProvider(apiservercel.NewObjectType(fieldsType, declared))
 	base, err := cel.NewEnv(cel.CrossTypeNumericComparisons(true))
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func newEnvironment(fields []*Field) (*environment, error) {
 		return nil, err
 	}
 	options = append(options,
-		cel.Variable("fields", cel.ObjectType("fields")),
+		cel.Variable(fieldsType, cel.ObjectType(fieldsType)),
 		cel.Variable("title", cel.StringType),
 		cel.Variable("creator", cel.StringType),
 	)

@@ -122,21 +122,3 @@ func (t *turn) store(changes v1alpha1.JSONObject) {
 		}
 	}
 }
-
-// variables are what conditions see: stored values and those that this action
-// has just stored, never what was sent beside the form (Q9, Q48). A field that
-// was left blank has no value, so that has() says whether it was filled.
-func (t *turn) variables() map[string]any {
-	values := make(map[string]any, len(t.s.Status.Fields))
-	for name, value := range t.s.Status.Fields {
-		field, ok := t.graph.Field(v1alpha1.FieldName(name))
-		if !ok || isEmpty(value) {
-			continue
-		}
-		if n, isInt := value.(int64); isInt && field.Type == v1alpha1.FieldNumber {
-			value = float64(n) // JSON does not tell 2.0 from 2
-		}
-		values[name] = value
-	}
-	return map[string]any{"fields": values, "title": t.s.Status.Title, "creator": string(t.s.Spec.Creator)}
-}

@@ -4,6 +4,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -219,7 +220,53 @@ func TestOpening(t *testing.T) {
 	}
 }
 
-func TestABlankFieldIsKeptAndHasNoValue(t *testing.T) {
+func TestWhatConditionsSeeOfAField(t *testing.T) {
+	const over, own, fails = "end", "work", ""
+	cases := map[string]struct {
+		when   string
+		fields v1alpha1.JSONObject
+		want   v1alpha1.Name
+	}{
+		"a text that was filled":                           {"fields.note == 'x'", v1alpha1.JSONObject{"note": "x"}, over},
+		"a text that was filled is":                        {"has(fields.note)", v1alpha1.JSONObject{"note": "x"}, over},
+		"a text that was left blank is the empty text":     {"fields.note == ''", v1alpha1.JSONObject{"note": ""}, over},
+		"and matches no other":                             {"fields.note == 'x'", v1alpha1.JSONObject{"note": ""}, own},
+		"but was not filled":                               {"has(fields.note)", v1alpha1.JSONObject{"note": ""}, own},
+		"nor a list of nothing":                            {"has(fields.people)", v1alpha1.JSONObject{"people": []any{}}, own},
+		"which reads as the empty text":                    {"fields.people == ''", v1alpha1.JSONObject{"people": []any{}}, over},
+		"a text that was never sent cannot be read":        {"fields.note == 'x'", nil, fails},
+		"nor one that was sent as null":                    {"fields.note == 'x'", v1alpha1.JSONObject{"note": nil}, fails},
+		"unless it is tested first":                        {"has(fields.note) && fields.note == 'x'", nil, own},
+		"a number that was left blank cannot be read":      {"fields.days < 3", v1alpha1.JSONObject{"days": ""}, fails},
+		"and was not filled":                               {"has(fields.days)", v1alpha1.JSONObject{"days": ""}, own},
+		"a number is one, and 0 a number":                  {"has(fields.days) && fields.days < 3", v1alpha1.JSONObject{"days": int64(0)}, over},
+		"a Number without a fraction is a fraction's peer": {"fields.rate * 1.5 > 2.9", v1alpha1.JSONObject{"rate": int64(2)}, over},
+		"false is a value":                                 {"has(fields.sure) && !fields.sure", v1alpha1.JSONObject{"sure": false}, over},
+		"the fields are what they are":                     {"fields == fields && type(fields) == type(fields)", nil, over},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWalker(t, fmt.Sprintf(`
+fields: [{name: note, type: String}, {name: people, type: Users}, {name: days, type: Integer}, {name: rate, type: Number}, {name: sure, type: Boolean}]
+states:
+- name: new
+  type: Start
+  form: [{field: note, access: Optional}, {field: people, access: Optional}, {field: days, access: Optional}, {field: rate, access: Optional}, {field: sure, access: Optional}]
+  transitions: [{name: go, to: work, routes: [{when: %q, to: end}]}]
+- {name: work, participants: {users: [b1]}, transitions: [{name: ok, to: end}]}
+- {name: end, type: End}
+`, tc.when))
+			switch refusal := w.open("go", tc.fields); {
+			case tc.want == fails && (refusal == nil || refusal.Reason != engine.ReasonConditionFailed || !strings.Contains(refusal.Message, "no such key")):
+				t.Errorf("got %v, want ConditionFailed that says what is not there", refusal)
+			case tc.want != fails && (refusal != nil || w.s.Status.State != tc.want):
+				t.Errorf("got %s (%v), want %s", w.s.Status.State, refusal, tc.want)
+			}
+		})
+	}
+}
+
+func TestABlankFieldIsKeptAndNotFilled(t *testing.T) {
 	asks := strings.Replace(council, "has(fields.note) && fields.note == 'over'", "has(fields.note)", 1)
 	w := newWalker(t, asks).mustOpen("go", v1alpha1.JSONObject{"note": ""}).at("first", "b1,b2,b3")
 	if note := w.s.Status.Fields["note"]; note != "" {
