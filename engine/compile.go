@@ -197,7 +197,7 @@ func (c *compiler) compileParticipants(state *State, path string) {
 		return
 	}
 	for _, name := range p.Fields {
-		if !c.isField(name) {
+		if !c.isField(name) && !slices.Contains(peopleFields, name) {
 			c.problem(path+".participants.fields", "there is no field %q", name)
 		}
 	}

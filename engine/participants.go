@@ -111,15 +111,31 @@ func (t *turn) parentPeople(state v1alpha1.Name, fields []v1alpha1.FormFieldName
 	return t.withoutInactive(namesIn(fields, func(field string) any { return t.value(&parent.Snapshot, field) })), nil
 }
 
-// value is a ticket's value of one of its own or built-in fields.
+// peopleFields are the built-in fields that no form shows and that name people
+// (rest-behaviour.md §3.11).
+var peopleFields = []v1alpha1.FormFieldName{"participant", "relation", "add_node_man"}
+
+// value is a ticket's value of one of its own fields, or of the built-in ones that
+// may name people.
 func (t *turn) value(s *Snapshot, field string) any {
 	switch field {
 	case titleField:
 		return s.Status.Title
 	case "creator":
 		return string(s.Spec.Creator)
-	case "participant_info.participant_name":
+	case "participant", "participant_info.participant_name":
 		return strings.Join(texts(s.Status.Participants.Users), ",")
+	case "relation":
+		names := make([]string, 0, len(s.Status.Related))
+		for _, related := range s.Status.Related {
+			names = append(names, string(related.User))
+		}
+		return strings.Join(names, ",")
+	case "add_node_man":
+		if n := len(s.Status.Signers); n > 0 {
+			return string(s.Status.Signers[n-1])
+		}
+		return nil
 	}
 	return s.Status.Fields[field]
 }

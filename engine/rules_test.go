@@ -361,6 +361,45 @@ func TestATimeWithAZoneIsStoredInTheServers(t *testing.T) {
 	}
 }
 
+func TestBuiltInFieldsNamePeople(t *testing.T) {
+	workflow := func(people string) string {
+		return `
+fields: [{name: owner, type: User}]
+states:
+- {name: new, type: Start, form: [{field: owner, access: Optional}], transitions: [{name: go, to: work}, {name: ask, to: named}]}
+- {name: work, participants: {users: [b1, b2]}, distribution: Direct, transitions: [{name: further, to: named}]}
+- {name: named, participants: {` + people + `}, distribution: Direct, transitions: [{name: ok, to: end}]}
+- {name: end, type: End}
+`
+	}
+	t.Run("of the ticket", func(t *testing.T) {
+		for people, want := range map[string]string{
+			"fields: [creator]": "lilei", "fields: [participant]": "b1,b2", "fields: [participant_info.participant_name]": "b1,b2",
+			"fields: [relation]": "b1,b2,lilei", "fields: [creator, owner]": "guiji,lilei",
+		} {
+			w := newWalker(t, workflow(people)).mustOpen("go", v1alpha1.JSONObject{"owner": "guiji"})
+			w.must("b1", take("further")).at("named", want)
+		}
+	})
+	t.Run("of the parent", func(t *testing.T) {
+		for field, want := range map[string]string{"creator": "lilei", "participant": "other", "relation": "b1,b2,lilei,other", "add_node_man": "b1"} {
+			parent := newWalker(t, workflow("users: [b3]")).mustOpen("go", nil)
+			parent.must("b1", v1alpha1.TicketAction{Type: v1alpha1.ActionAddSigner, Target: "other"})
+			w := newWalker(t, workflow("parentFields: ["+field+"]"))
+			w.dir.Parents = map[string]engine.ParentTicket{"it/project-1": {Snapshot: parent.s, Graph: parent.graph}}
+			w.parent = "project-1"
+			w.mustOpen("ask", nil).at("named", want)
+		}
+	})
+	t.Run("but nobody where there is no name", func(t *testing.T) {
+		for _, people := range []string{"fields: [add_node_man]", "fields: [sn]"} {
+			if r := newWalker(t, workflow(people)).open("ask", nil); r == nil || r.Reason != engine.ReasonNoParticipants {
+				t.Errorf("%s: got %v, want NoParticipants", people, r)
+			}
+		}
+	})
+}
+
 func TestAnEmptyListRestrictsNobody(t *testing.T) {
 	w := newWalker(t, vpn)
 	w.graph.Spec.Creation = &v1alpha1.CreationRule{
