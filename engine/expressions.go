@@ -38,7 +38,7 @@ func newEnvironment(fields []*Field) (*environment, error) {
 		name := string(field.Name)
 		declared[name] = apiservercel.NewDeclField(name, declType(field.Type), false, nil, nil)
 	}
-	provider := apiservercel.NewDeclTypeProvider(apiservercel.NewObjectType(fieldsType, declared))
+	provider := apiservercel.NewDeclTypeProvider(apiservercel.NewObjectType(fieldsName, declared))
 	base, err := cel.NewEnv(cel.CrossTypeNumericComparisons(true))
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func newEnvironment(fields []*Field) (*environment, error) {
 		return nil, err
 	}
 	options = append(options,
-		cel.Variable(fieldsType, cel.ObjectType(fieldsType)),
+		cel.Variable(fieldsName, cel.ObjectType(fieldsName)),
 		cel.Variable("title", cel.StringType),
 		cel.Variable("creator", cel.StringType),
 	)

@@ -128,7 +128,9 @@ func (t *turn) value(s *Snapshot, field string) any {
 	case "relation":
 		names := make([]string, 0, len(s.Status.Related))
 		for _, related := range s.Status.Related {
-			names = append(names, string(related.User))
+			if related.User != v1alpha1.RobotUser { // nobody acts as it
+				names = append(names, string(related.User))
+			}
 		}
 		return strings.Join(names, ",")
 	case "add_node_man":
@@ -144,8 +146,10 @@ func (t *turn) value(s *Snapshot, field string) any {
 // one from before the move: portals send every field of a form, and what they leave
 // blank names nobody else (rest-behaviour.md §5.3, 7).
 func (t *turn) named(field string) any {
-	if value := t.value(&t.s, field); !isEmpty(value) {
-		return value
+	if _, own := t.graph.Field(v1alpha1.FieldName(field)); own || field == titleField {
+		if value := t.value(&t.s, field); !isEmpty(value) {
+			return value
+		}
 	}
 	return t.value(&t.before, field)
 }

@@ -242,16 +242,24 @@ func TestWhatConditionsSeeOfAField(t *testing.T) {
 		"a number is one, and 0 a number":                  {"has(fields.days) && fields.days < 3", v1alpha1.JSONObject{"days": int64(0)}, over},
 		"a Number without a fraction is a fraction's peer": {"fields.rate * 1.5 > 2.9", v1alpha1.JSONObject{"rate": int64(2)}, over},
 		"false is a value":                                 {"has(fields.sure) && !fields.sure", v1alpha1.JSONObject{"sure": false}, over},
+		"a choice that was not made cannot be read":        {"fields.class != 'a'", v1alpha1.JSONObject{"class": ""}, fails},
+		"nor one of several":                               {"!fields.extras.contains('a')", v1alpha1.JSONObject{"extras": []any{}}, fails},
+		"nor was it filled":                                {"has(fields.class) || has(fields.extras)", v1alpha1.JSONObject{"class": "", "extras": ""}, own},
+		"a choice that was made can":                       {"fields.class == 'a' && has(fields.class)", v1alpha1.JSONObject{"class": "a"}, over},
+		"all that was filled can be gone through":          {"dyn(fields).all(k, k == 'note') && 'note' in dyn(fields) && size(dyn(fields)) == 1", v1alpha1.JSONObject{"note": "x", "people": ""}, over},
+		"what was left blank is not among it":              {"size(dyn(fields)) == 0 && !('note' in dyn(fields))", v1alpha1.JSONObject{"note": ""}, over},
+		"and it can be kept":                               {"{fields: 1}.size() == 1 && !(dyn(fields) in {'a': 1}) && [fields][0].note == 'x'", v1alpha1.JSONObject{"note": "x"}, over},
 		"the fields are what they are":                     {"fields == fields && type(fields) == type(fields)", nil, over},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWalker(t, fmt.Sprintf(`
-fields: [{name: note, type: String}, {name: people, type: Users}, {name: days, type: Integer}, {name: rate, type: Number}, {name: sure, type: Boolean}]
+fields: [{name: note, type: String}, {name: people, type: Users}, {name: days, type: Integer}, {name: rate, type: Number}, {name: sure, type: Boolean},
+  {name: class, type: Radio, choices: [{key: a}]}, {name: extras, type: Checkbox, choices: [{key: a}]}]
 states:
 - name: new
   type: Start
-  form: [{field: note, access: Optional}, {field: people, access: Optional}, {field: days, access: Optional}, {field: rate, access: Optional}, {field: sure, access: Optional}]
+  form: [{field: note, access: Optional}, {field: people, access: Optional}, {field: days, access: Optional}, {field: rate, access: Optional}, {field: sure, access: Optional}, {field: class, access: Optional}, {field: extras, access: Optional}]
   transitions: [{name: go, to: work, routes: [{when: %q, to: end}]}]
 - {name: work, participants: {users: [b1]}, transitions: [{name: ok, to: end}]}
 - {name: end, type: End}
@@ -380,6 +388,15 @@ states:
 			w := newWalker(t, workflow(people)).mustOpen("go", v1alpha1.JSONObject{"owner": "guiji"})
 			w.must("b1", take("further")).at("named", want)
 		}
+	})
+	t.Run("of the ticket as it was before the vote that moves it", func(t *testing.T) {
+		voting := strings.Replace(workflow("fields: [participant]"), "distribution: Direct, transitions: [{name: further", "distribution: All, transitions: [{name: further", 1)
+		voting = strings.Replace(voting, "{name: further, to: named}", "{name: further, outcome: Refuse, to: named}", 1)
+		newWalker(t, voting).mustOpen("go", nil).must("b1", take("further")).at("named", "b1,b2")
+	})
+	t.Run("but not the robot, which never acts", func(t *testing.T) {
+		w := newWalker(t, strings.Replace(workflow("fields: [relation]"), "users: [b1, b2]", "users: [b1, loonrobot]", 1))
+		w.mustOpen("go", nil).must("b1", take("further")).at("named", "b1,lilei")
 	})
 	t.Run("of the parent", func(t *testing.T) {
 		for field, want := range map[string]string{"creator": "lilei", "participant": "other", "relation": "b1,b2,lilei,other", "add_node_man": "b1"} {

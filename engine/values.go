@@ -174,7 +174,9 @@ func toDateTime(raw any, zone *time.Location) (any, error) {
 		return t.Format(time.DateTime), nil
 	}
 	if t, ok := toTime(raw, time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02 15:04Z07:00"); ok {
-		return t.In(zone).Format(time.DateTime), nil
+		if t = t.In(zone); 0 <= t.Year() && t.Year() <= 9999 { // what can be read again
+			return t.Format(time.DateTime), nil
+		}
 	}
 	return nil, Say("is not %s", Say("a time like 2018-04-10 17:39:33"))
 }
