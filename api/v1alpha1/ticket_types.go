@@ -315,7 +315,8 @@ type HistoryEntry struct {
 	// +optional
 	Outcome Outcome `json:"outcome,omitempty"`
 
-	// actor is the user who did it; loonrobot for what happened by itself.
+	// actor is the user who did it; loonrobot for what happened by itself, or for an
+	// application that named nobody.
 	// +required
 	Actor UserName `json:"actor"`
 

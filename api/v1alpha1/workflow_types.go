@@ -139,7 +139,8 @@ type Name string
 type FieldName string
 
 // FormFieldName names a workflow's own field or one of the built-in fields of
-// rest-behaviour.md §4.3, such as sn, title or state.state_name.
+// rest-behaviour.md §4.3, such as sn, title or state.state_name. Participants may
+// also be those of participant, relation and add_node_man.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=50
 // +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_.]*$`

@@ -86,10 +86,11 @@ func (s *Signature) checkStrong(r *http.Request, caller *backend.Caller, token s
 	if !hmac.Equal([]byte(wanted), []byte(r.Header.Get("signature"))) {
 		return backend.Failf(backend.ReasonBadSignature, "signature: it is not the %s of this request and the token of %q", MethodHMAC, caller.AppName)
 	}
-	if failure := s.checkTime(r); failure != nil {
+	now := s.clock.Now() // one for both: a nonce is known as long as its timestamp is good
+	if failure := timely(r.Header.Get("timestamp"), now); failure != nil {
 		return failure
 	}
-	if failure := s.nonces.take(caller.AppName+"\x00"+nonce, s.clock.Now()); failure != nil {
+	if failure := s.nonces.take(caller.AppName+"\x00"+nonce, now); failure != nil {
 		return failure
 	}
 	// Another server behind the same address does not know the nonce: there it

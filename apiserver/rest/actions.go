@@ -291,13 +291,6 @@ func (a *API) retryScript(r *request) (answer, error) {
 }
 
 func (a *API) comment(r *request) (answer, error) {
-	text, err := r.bodyText("suggestion")
-	if err != nil {
-		return answer{}, err
-	}
-	if text == "" && r.profile() == v1alpha1.ProfileR1 {
-		return answer{}, badParameter("suggestion", "is missing")
-	}
 	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionComment}); err != nil {
 		return answer{}, err
 	}

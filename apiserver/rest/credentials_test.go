@@ -152,6 +152,7 @@ var _ = Describe("A Kubernetes bearer token", func() {
 		nobody := bearing(token("nobody"))
 		Expect(nobody.get("workflows").ok()).To(HaveKeyWithValue("total", BeEquivalentTo(0)))
 		nobody.get("tickets/1/transitions").refused("UnknownTicket", "1")
+		bearing(token("clerk")).patch(open(1)+"/fields", `{"days": 3}`).refused("MissingCredentials", "username")
 		nobody.get("workflows/user_admin").refused("MissingCredentials", "username")
 		bearing("not-a-token").get("workflows").refused("BadSignature", "token")
 	})

@@ -115,7 +115,7 @@ var _ = Describe("A hook's call-back", func() {
 var _ = Describe("Statistics", func() {
 	It("count the tickets of workflows that one manages, by day", func() {
 		openHooked()
-		today := time.Now().UTC().Format(time.DateOnly)
+		today := time.Now().In(zone).Format(time.DateOnly)
 		Expect(as("guiji").get("tickets/num_statistics").ok()).To(ConsistOf(keys(Keys{
 			"day": Equal(today), "type": Equal("hooked"), "count": BeNumerically(">", 0),
 		})))

@@ -235,8 +235,14 @@ func requestBody(r *route) *openapi3.RequestBodyRef {
 }
 
 func usernameHeader(r *route) *openapi3.Parameter {
-	return openapi3.NewHeaderParameter("username").WithSchema(openapi3.NewStringSchema()).WithRequired(false).
-		WithDescription(map[bool]string{true: "Who acts; needed, but with a bearer token.", false: "Who acts."}[r.needs])
+	about := "Who acts."
+	switch {
+	case r.needs:
+		about = "Who acts; needed, but with a bearer token."
+	case r.alone:
+		about = "Who acts; needed, but with a bearer token and for an application that may intervene."
+	}
+	return openapi3.NewHeaderParameter("username").WithSchema(openapi3.NewStringSchema()).WithRequired(false).WithDescription(about)
 }
 
 // The ways to say who one is: docs/signatures.md.

@@ -92,18 +92,19 @@ func (r *request) checkBody() error {
 	return nil
 }
 
-func (r *request) checkKey(p property) error {
-	missing := r.said(p.name) == nil || r.said(p.name) == ""
-	if missing && p.required {
+func (r *request) checkKey(p property) (err error) {
+	required := p.required || p.requiredByR1 && r.profile() == v1alpha1.ProfileR1
+	if said := r.said(p.name); required && (said == nil || said == "") {
 		return badParameter(p.name, "is missing")
 	}
-	var err error
-	switch p.kind {
-	case aText:
+	switch {
+	case p.kind == aText:
 		_, err = r.bodyText(p.name)
-	case aFlag:
+	case p.kind == aFlag:
 		_, err = r.bodyFlag(p.name)
-	case anID:
+	case p.kind == anID && required:
+		_, err = r.mustID(p.name)
+	case p.kind == anID:
 		_, err = r.bodyID(p.name)
 	}
 	return err

@@ -24,6 +24,27 @@ func dataOf(ticket, user string) []any {
 	return out
 }
 
+var _ = Describe("A time that says its zone", func() {
+	It("is that of the clock on the server's wall, whoever decides about it", func() {
+		at := func(ticket string) any {
+			GinkgoHelper()
+			for _, field := range detail(ticket, "lilei")["field_list"].([]any) {
+				if field := field.(map[string]any); field["field_key"] == "at" {
+					return field["field_value"]
+				}
+			}
+			return nil
+		}
+		ticket := opened(as("lilei"), `{"workflow_id": 12, "transition_id": 121, "at": "2026-05-15T17:39:33Z"}`)
+		Expect(at(ticket)).To(Equal("2026-05-16 01:39:33"))
+		as("lilei").patch(ticket, `{"transition_id": 122, "at": "2026-05-15T19:00:00.000Z"}`).ok()
+		Expect(at(ticket)).To(Equal("2026-05-16 03:00:00"))
+		as("lilei").patch(ticket, `{"transition_id": 122, "at": "2026-05-16 04:00"}`).ok()
+		Expect(at(ticket)).To(Equal("2026-05-16 04:00:00"))
+		as("lilei").patch(ticket, `{"transition_id": 122, "at": "2026-05-15T15:00:00Z"}`).refused("InvalidFields", "at")
+	})
+})
+
 var _ = Describe("What clients of the older system know", func() {
 	It("has in a log's data the whole record as it then was", func() {
 		ticket := opened(as("lilei"), `{"workflow_id": 7, "transition_id": 71, "who": ["lilei", "guiji"]}`)

@@ -103,7 +103,7 @@ func (r *request) checkUser() error {
 		if refusal := engine.SpeaksFor(r.caller.User, r.caller.By(), r.people()); refusal != nil {
 			return refusal
 		}
-	case r.route.needs:
+	case r.route.needs, r.route.alone && r.caller.App == nil:
 		return noUsername()
 	}
 	return nil

@@ -21,6 +21,8 @@ type route struct {
 	handle   handler
 	// needs says that the username must be there (rest-behaviour.md §1.5).
 	needs bool
+	// alone says that an application may do it in no user's name, where it may intervene.
+	alone bool
 	query []property
 	body  []property
 	// schema has the keys of the body checked before anything else is, as a strict
@@ -42,7 +44,9 @@ type property struct {
 	name     string
 	kind     propertyKind
 	required bool
-	about    string
+	// requiredByR1 says that only the profile R1 demands it (decisions.md §1.3).
+	requiredByR1 bool
+	about        string
 }
 
 // propertyKind says how a property is written.
@@ -136,10 +140,11 @@ func (a *API) actionRoutes() []route {
 			data: []any{true, object}, body: comment},
 		{method: http.MethodPut, path: "tickets/{id}/state", summary: "Force a state", handle: a.setState, needs: true, strict: true, data: []any{"", object},
 			body: []property{{name: "state_id", kind: anID, required: true}, suggestion}},
-		{method: patch, path: "tickets/{id}/fields", summary: "Change fields", handle: a.setFields, mustSay: true, data: []any{"", object},
+		{method: patch, path: "tickets/{id}/fields", summary: "Change fields", handle: a.setFields, alone: true, mustSay: true, data: []any{"", object},
 			body: []property{title}},
 		{method: post, path: "tickets/{id}/retry_script", summary: "Run a failed script or hook again", handle: a.retryScript, needs: true, data: []any{"", object}},
-		{method: post, path: "tickets/{id}/comments", summary: "Comment on a ticket", handle: a.comment, needs: true, strict: true, data: []any{"", object}, body: comment},
+		{method: post, path: "tickets/{id}/comments", summary: "Comment on a ticket", handle: a.comment, needs: true, strict: true, data: []any{"", object},
+			body: []property{{name: suggestion.name, kind: aText, requiredByR1: true, about: suggestion.about}}},
 		{method: post, path: "tickets/{id}/close", summary: "Close a ticket by force", handle: a.closeTicket, needs: true, data: []any{""}, body: comment},
 		{method: post, path: "tickets/{id}/retreat", summary: "Take a ticket back", handle: a.retreat, needs: true, data: []any{object}, body: comment},
 		{method: post, path: "tickets/{id}/hook_call_back", summary: "Report what became of a hook", handle: a.hookCallBack, mustSay: true, byHook: true, data: []any{object},

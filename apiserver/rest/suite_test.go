@@ -58,6 +58,15 @@ func TestREST(t *testing.T) {
 	RunSpecs(t, "rest")
 }
 
+// zone is the one that times on the wire are in: not that of anything else here.
+var zone = func() *time.Location {
+	found, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		panic(err)
+	}
+	return found
+}()
+
 // The suite runs what ships: the samples, a manager, the backend, and the
 // surface behind real HTTP.
 var _ = BeforeSuite(func() {
@@ -71,11 +80,12 @@ var _ = BeforeSuite(func() {
 
 	options := manager.NewOptions()
 	options.ScriptRunner = manager.RunnerProcess
+	options.TimeZone = zone.String()
 	options.ScriptDir = GinkgoT().TempDir() + "/scripts"
 	mgr, err := manager.New(ctx, environment.Config, options)
 	Expect(err).NotTo(HaveOccurred())
 	b, err := backend.New(backend.Options{
-		Config: environment.Config, Scheme: testenv.Scheme(), Clock: clock.RealClock{}, ActionTimeout: testenv.Timeout,
+		Config: environment.Config, Scheme: testenv.Scheme(), Clock: clock.RealClock{}, Location: zone, ActionTimeout: testenv.Timeout,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	ended = make(chan error, 2)
@@ -88,7 +98,7 @@ var _ = BeforeSuite(func() {
 	rights, err := auth.NewAuthorizer(clients)
 	Expect(err).NotTo(HaveOccurred())
 	who := &auth.Either{Signature: auth.NewSignature(b.Directory(), k8s, systemNamespace, clock.RealClock{}), Bearer: bearer}
-	api := rest.New(b, who, rest.Options{Location: time.UTC, Log: requestLog(), MaxInFlight: 100, Rights: rights})
+	api := rest.New(b, who, rest.Options{Location: zone, Log: requestLog(), MaxInFlight: 100, Rights: rights})
 	document, err := rest.OpenAPI(true)
 	Expect(err).NotTo(HaveOccurred())
 	documented, err = legacy.NewRouter(document)

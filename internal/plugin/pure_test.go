@@ -123,6 +123,24 @@ func TestOnWhom(t *testing.T) {
 	}
 }
 
+func TestWhoDid(t *testing.T) {
+	cases := map[string]struct {
+		entry v1alpha1.HistoryEntry
+		want  string
+	}{
+		"a user":                           {v1alpha1.HistoryEntry{Actor: "lilei", By: &v1alpha1.RequestedBy{Application: "portal"}}, "lilei"},
+		"nobody: it happened by itself":    {v1alpha1.HistoryEntry{Actor: v1alpha1.RobotUser}, "loonrobot"},
+		"an application in no user's name": {v1alpha1.HistoryEntry{Actor: v1alpha1.RobotUser, By: &v1alpha1.RequestedBy{Application: "portal"}}, "loonrobot (portal)"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := whoDid(&tc.entry); got != tc.want {
+				t.Errorf("want %s, got %s", tc.want, got)
+			}
+		})
+	}
+}
+
 func TestWaiting(t *testing.T) {
 	cases := map[string]struct {
 		participants v1alpha1.CurrentParticipants

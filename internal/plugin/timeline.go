@@ -90,7 +90,7 @@ func (p *portrait) timeline() [][]string {
 	at := func(t metav1.Time) string { return t.In(p.zone).Format(time.DateTime) }
 	for i := range p.history {
 		entry := &p.history[i]
-		rows = append(rows, []string{mark(entry), at(entry.Time), string(entry.State), string(entry.Actor), p.story(entry)})
+		rows = append(rows, []string{mark(entry), at(entry.Time), string(entry.State), whoDid(entry), p.story(entry)})
 	}
 	if status := &p.ticket.Status; engine.HasEnded(status) {
 		rows = append(rows, []string{markEnded, "", string(status.State), "", "ended: " + string(status.Progress)})
@@ -98,6 +98,14 @@ func (p *portrait) timeline() [][]string {
 		rows = append(rows, []string{markNow, "now", string(status.State), "", waiting(&status.Participants)})
 	}
 	return rows
+}
+
+// whoDid is who did it, and the application that did it in no user's name.
+func whoDid(entry *v1alpha1.HistoryEntry) string {
+	if entry.Actor == v1alpha1.RobotUser && entry.By != nil {
+		return named(string(entry.Actor), entry.By.Application)
+	}
+	return string(entry.Actor)
 }
 
 // mark shows at a glance how something went.

@@ -29,7 +29,8 @@ type HistoryEntryApplyConfiguration struct {
 	Transition *apiv1alpha1.Name `json:"transition,omitempty"`
 	// outcome of the transition.
 	Outcome *apiv1alpha1.Outcome `json:"outcome,omitempty"`
-	// actor is the user who did it; loonrobot for what happened by itself.
+	// actor is the user who did it; loonrobot for what happened by itself, or for an
+	// application that named nobody.
 	Actor *apiv1alpha1.UserName `json:"actor,omitempty"`
 	// by says on whose word; absent for what happened by itself.
 	By *RequestedByApplyConfiguration `json:"by,omitempty"`
