@@ -25,10 +25,13 @@ func (r *Reconciler) hold(ctx context.Context, w *v1alpha1.Workflow) error {
 }
 
 // release takes the finalizer off a workflow that is to be deleted, once no
-// unfinished ticket is on it.
+// unfinished ticket is on it. What ended tickets follow stays for them.
 func (r *Reconciler) release(ctx context.Context, w *v1alpha1.Workflow) error {
 	inUse, err := r.inUse(ctx, w)
 	if err != nil || inUse {
+		return err
+	}
+	if err := r.leaveRevisions(ctx, w); err != nil {
 		return err
 	}
 	before := w.DeepCopy()

@@ -91,18 +91,56 @@ func (r *Reconciler) adopt(ctx context.Context, present, wanted *appsv1.Controll
 	return nil
 }
 
-// prune deletes revisions that nobody has needed for a while, and says when to
-// look again.
-func (r *Reconciler) prune(ctx context.Context, w *v1alpha1.Workflow) (time.Duration, error) {
+// leaveRevisions lets the revisions that tickets follow outlive the workflow: the
+// garbage collector would take them with it, and nobody could read those tickets
+// any more. They stay with the namespace then: a few kilobytes for each.
+func (r *Reconciler) leaveRevisions(ctx context.Context, w *v1alpha1.Workflow) error {
+	revisions, err := r.revisions(ctx, w)
+	if err != nil {
+		return err
+	}
+	for i := range revisions {
+		revision := revisions[i].DeepCopy()
+		if !metav1.IsControlledBy(revision, w) {
+			continue
+		}
+		followed, err := r.followed(ctx, revision)
+		if err != nil {
+			return err
+		}
+		if !followed {
+			continue
+		}
+		before := revision.DeepCopy()
+		revision.OwnerReferences = nil
+		if err := r.Client.Patch(ctx, revision, client.MergeFrom(before)); err != nil {
+			return fmt.Errorf("leave revision %s: %w", revision.Name, err)
+		}
+	}
+	return nil
+}
+
+// revisions are those of the workflow. They must not be changed.
+func (r *Reconciler) revisions(ctx context.Context, w *v1alpha1.Workflow) ([]appsv1.ControllerRevision, error) {
 	var revisions appsv1.ControllerRevisionList
 	err := r.Client.List(ctx, &revisions, client.UnsafeDisableDeepCopy, client.InNamespace(w.Namespace),
 		client.MatchingLabels{v1alpha1.LabelWorkflow: graphs.LabelValue(w.Name)})
 	if err != nil {
-		return 0, fmt.Errorf("list revisions: %w", err)
+		return nil, fmt.Errorf("list revisions: %w", err)
+	}
+	return revisions.Items, nil
+}
+
+// prune deletes revisions that nobody has needed for a while, and says when to
+// look again.
+func (r *Reconciler) prune(ctx context.Context, w *v1alpha1.Workflow) (time.Duration, error) {
+	revisions, err := r.revisions(ctx, w)
+	if err != nil {
+		return 0, err
 	}
 	again := time.Duration(0)
-	for i := range revisions.Items {
-		revision := &revisions.Items[i]
+	for i := range revisions {
+		revision := &revisions[i]
 		needed, err := r.needed(ctx, w, revision)
 		if err != nil {
 			return 0, err
@@ -124,10 +162,15 @@ func (r *Reconciler) prune(ctx context.Context, w *v1alpha1.Workflow) (time.Dura
 
 func (r *Reconciler) needed(ctx context.Context, w *v1alpha1.Workflow, revision *appsv1.ControllerRevision) (bool, error) {
 	if revision.Name == w.Status.Revision || !metav1.IsControlledBy(revision, w) {
-		return true, nil
+		return true, nil // one without an owner may be an import's, whose tickets are still to come
 	}
+	return r.followed(ctx, revision)
+}
+
+// followed says whether a ticket follows a revision.
+func (r *Reconciler) followed(ctx context.Context, revision *appsv1.ControllerRevision) (bool, error) {
 	var tickets v1alpha1.TicketList
-	err := r.Client.List(ctx, &tickets, client.UnsafeDisableDeepCopy, client.InNamespace(w.Namespace), client.Limit(1),
+	err := r.Client.List(ctx, &tickets, client.UnsafeDisableDeepCopy, client.InNamespace(revision.Namespace), client.Limit(1),
 		client.MatchingFields{directory.IndexRevision: revision.Name})
 	if err != nil {
 		return false, fmt.Errorf("list tickets on revision %s: %w", revision.Name, err)

@@ -158,4 +158,54 @@ var _ = Describe("a workflow that is to be deleted", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(w), w))).To(BeTrue(), "nothing is on it any more")
 	})
+
+	It("leaves to ended tickets what they follow", func(ctx SpecContext) {
+		const namespace = "left"
+		w, t := fixtures.Workflow(namespace), fixtures.Ticket(namespace, "ended-1")
+		Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
+		revision := func(name string) (*appsv1.ControllerRevision, error) {
+			found := &appsv1.ControllerRevision{}
+			return found, cached.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, found)
+		}
+		judge := func() string {
+			GinkgoHelper()
+			_, err := reconciler.Reconcile(ctx, w.DeepCopy())
+			Expect(err).NotTo(HaveOccurred())
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(w), w)).To(Succeed())
+			Eventually(func() error { _, err := revision(w.Status.Revision); return err }).Should(Succeed())
+			return w.Status.Revision
+		}
+		Expect(k8s.Create(ctx, w)).To(Succeed())
+		followed := judge()
+		Expect(k8s.Create(ctx, t)).To(Succeed())
+		t.Status = v1alpha1.TicketStatus{ID: 1, WorkflowRevision: followed, State: "end", Progress: v1alpha1.ProgressFinished}
+		t.Status.Participants.Kind = v1alpha1.ParticipantsNone
+		Expect(k8s.Status().Update(ctx, t)).To(Succeed())
+		w.Spec.DisplayName = "newer"
+		Expect(k8s.Update(ctx, w)).To(Succeed())
+		unused := judge()
+
+		Expect(k8s.Delete(ctx, w)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(cached.Get(ctx, client.ObjectKeyFromObject(w), w)).To(Succeed())
+			g.Expect(w.DeletionTimestamp).NotTo(BeNil())
+			g.Expect(cached.Get(ctx, client.ObjectKeyFromObject(t), t)).To(Succeed())
+			g.Expect(t.Status.WorkflowRevision).To(Equal(followed))
+		}).Should(Succeed())
+		_, err := reconciler.Reconcile(ctx, w.DeepCopy())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(w), w))).To(BeTrue())
+		owners := func(name string) []metav1.OwnerReference {
+			found, err := revision(name)
+			Expect(err).NotTo(HaveOccurred())
+			return found.OwnerReferences
+		}
+		Eventually(owners).WithArguments(followed).Should(BeEmpty(), "the garbage collector leaves it alone")
+		Expect(owners(unused)).To(HaveLen(1), "the garbage collector takes it")
+
+		w = fixtures.Workflow(namespace)
+		Expect(k8s.Create(ctx, w)).To(Succeed())
+		Expect(judge()).To(Equal(followed), "it says the same")
+		Eventually(owners).WithArguments(followed).Should(ConsistOf(HaveField("UID", w.UID)), "and takes it back")
+	})
 })
