@@ -23,7 +23,9 @@ func (t *turn) comment() *Refusal {
 	if !CanView(t.graph, t.s, string(t.actor), t.dir) {
 		return refuse(ReasonNotAllowed, "%q has nothing to do with the ticket and may not look at it", t.actor)
 	}
+	updated := t.s.Status.UpdatedAt
 	t.record(t.entry())
+	t.s.Status.UpdatedAt = updated // the ticket is as it was (rest-behaviour.md §4.16)
 	return nil
 }
 

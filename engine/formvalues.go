@@ -53,8 +53,13 @@ func (f *formValues) Get(name ref.Val) ref.Val {
 	if f.blank[key] {
 		return types.String("")
 	}
-	return types.NewErr("no such key: %s", key)
+	return types.WrapErr(absentField(key))
 }
+
+// absentField is the error of reading a field that has no value.
+type absentField string
+
+func (f absentField) Error() string { return "the field " + string(f) + " has no value" }
 
 // IsSet is what has() says of a field.
 func (f *formValues) IsSet(name ref.Val) ref.Val {

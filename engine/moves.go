@@ -5,6 +5,7 @@ package engine
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -102,7 +103,11 @@ func (t *turn) route(chosen *Transition) (*State, *Refusal) {
 	variables := t.variables()
 	for i, r := range chosen.routes {
 		ok, err := holds(r.condition, variables)
-		if err != nil {
+		var absent absentField
+		switch {
+		case errors.As(err, &absent):
+			return nil, refuse(ReasonConditionFailed, "transition %q: the condition %s reads the field %s, which has no value", chosen.Name, chosen.Routes[i].When, string(absent))
+		case err != nil:
 			return nil, refuse(ReasonConditionFailed, "transition %q: the condition %s cannot be decided: %v", chosen.Name, chosen.Routes[i].When, err)
 		}
 		if ok {

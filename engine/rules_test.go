@@ -265,7 +265,7 @@ states:
 - {name: end, type: End}
 `, tc.when))
 			switch refusal := w.open("go", tc.fields); {
-			case tc.want == fails && (refusal == nil || refusal.Reason != engine.ReasonConditionFailed || !strings.Contains(refusal.Message, "no such key")):
+			case tc.want == fails && (refusal == nil || refusal.Reason != engine.ReasonConditionFailed || !strings.Contains(refusal.Message, ", which has no value")):
 				t.Errorf("got %v, want ConditionFailed that says what is not there", refusal)
 			case tc.want != fails && (refusal != nil || w.s.Status.State != tc.want):
 				t.Errorf("got %s (%v), want %s", w.s.Status.State, refusal, tc.want)
@@ -415,6 +415,20 @@ states:
 			}
 		}
 	})
+}
+
+func TestACommentLeavesTheTicketAsItWas(t *testing.T) {
+	w := atOps(t)
+	opened := w.s.Status.UpdatedAt
+	w.now = start.Add(time.Hour)
+	w.must("lilei", v1alpha1.TicketAction{Type: v1alpha1.ActionComment, Comment: "soon?"})
+	if got := w.s.Status.UpdatedAt; !got.Equal(opened) || last(&w.s.Status).Comment != "soon?" {
+		t.Errorf("updated at %v, want %v; the last entry says %q", got, opened, last(&w.s.Status).Comment)
+	}
+	w.must("guiji", do(v1alpha1.ActionAccept))
+	if got := w.s.Status.UpdatedAt; !got.Time.Equal(w.now) {
+		t.Errorf("claimed: updated at %v, want %v", got, w.now)
+	}
 }
 
 func TestAnEmptyListRestrictsNobody(t *testing.T) {

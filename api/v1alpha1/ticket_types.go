@@ -581,7 +581,7 @@ type TicketStatus struct {
 	// +optional
 	OpenedAt *metav1.Time `json:"openedAt,omitempty"`
 
-	// updatedAt is when something last happened.
+	// updatedAt is when the ticket last changed; a comment does not change it.
 	// +optional
 	UpdatedAt *metav1.Time `json:"updatedAt,omitempty"`
 

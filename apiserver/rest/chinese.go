@@ -75,6 +75,7 @@ var chinese = map[string]string{
 	"state %q has no transition %q; it has %s":                                      "状态%q没有流转%q, 可用的流转: %s",
 	"the states behind transition %q skip each other in a circle: nobody would act": "流转%q之后的状态循环跳过, 没有人处理",
 	"transition %q: the condition %s cannot be decided: %v":                         "流转%q: 条件%s无法判断: %v",
+	"transition %q: the condition %s reads the field %s, which has no value":        "流转%q: 条件%s读取了没有值的字段%s",
 	"there is no such workflow for the application":                                 "该应用没有这个工作流",
 	"the workflow %q is suspended: it opens no new tickets":                         "工作流%q已暂停, 不能新建工单",
 	"%q is not among the users who may open tickets of this workflow":               "%q不在允许新建该工作流工单的用户中",

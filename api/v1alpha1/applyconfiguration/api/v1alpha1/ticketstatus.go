@@ -23,7 +23,7 @@ type TicketStatusApplyConfiguration struct {
 	SerialNumber *string `json:"serialNumber,omitempty"`
 	// openedAt is when it was opened.
 	OpenedAt *v1.Time `json:"openedAt,omitempty"`
-	// updatedAt is when something last happened.
+	// updatedAt is when the ticket last changed; a comment does not change it.
 	UpdatedAt *v1.Time `json:"updatedAt,omitempty"`
 	// workflowID is its workflow's wire id.
 	WorkflowID *apiv1alpha1.WireID `json:"workflowID,omitempty"`
