@@ -41,9 +41,22 @@ func (b *Backend) Act(ctx context.Context, c Caller, t *v1alpha1.Ticket, action 
 	defer cancel()
 	after, err := b.decided(ctx, nameOf(t), action)
 	if err == nil {
+		if action.Type == v1alpha1.ActionDelete {
+			b.deleted.Add(id, true, deletedFor)
+		}
 		b.awaitParents(ctx, after)
 	}
 	return after, err
+}
+
+// HasDeleted says that the caller repeats, by its Idempotency-Key, a request that
+// has deleted its ticket. No ticket can remember that: this server does, for an hour.
+func (b *Backend) HasDeleted(c Caller) bool {
+	if c.IdempotencyKey == "" {
+		return false
+	}
+	_, known := b.deleted.Get(c.keyHash())
+	return known
 }
 
 // decided asks for an action in its turn until it has an outcome.

@@ -65,6 +65,9 @@ func (a *API) createTicket(r *request) (answer, error) {
 		return answer{}, err
 	}
 	t, err := a.backend.Create(r.Context(), r.caller, workflow, spec)
+	if refused(err, engine.ReasonUnknownTransition) {
+		return answer{}, engine.Refuse(engine.ReasonUnknownTransition, "transition_id: %d does not lead on from the start state of workflow %d", transitionID, workflowID)
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -90,11 +93,10 @@ func (r *request) ticketSpec(w *v1alpha1.Workflow, transitionID v1alpha1.WireID)
 	if err != nil {
 		return spec, err
 	}
-	transition, ok := graph.TransitionByID(transitionID)
-	if !ok || transition.From != graph.Start {
-		return spec, engine.Refuse(engine.ReasonUnknownTransition, "transition_id: %d does not lead on from the start state of workflow %d", transitionID, w.Status.ID)
+	spec.Transition = noTransition(transitionID)
+	if transition, ok := graph.TransitionByID(transitionID); ok && transition.From == graph.Start {
+		spec.Transition = transition.Name
 	}
-	spec.Transition = transition.Name
 	spec.Fields, _ = r.fields(func(name string) bool { _, own := graph.Field(v1alpha1.FieldName(name)); return own })
 	if len([]rune(spec.Title)) > engine.MaxTitle {
 		// The resource cannot hold it; the engine's words for it are the same.
@@ -170,8 +172,7 @@ func (a *API) handleTicket(r *request) (answer, error) {
 	if transition, ok := graph.TransitionByID(id); ok {
 		action.Transition, action.FromState = transition.Name, transition.From.Name
 	} else {
-		// No transition can bear this name: who may act at all is told first.
-		action.Transition = v1alpha1.Name(fmt.Sprintf("#%d", id))
+		action.Transition = noTransition(id)
 	}
 	action.Fields, action.Clear = r.fields(func(name string) bool {
 		_, own := graph.Field(v1alpha1.FieldName(name))
@@ -186,6 +187,10 @@ func (a *API) handleTicket(r *request) (answer, error) {
 	}
 	return r.byProfile("", handledTicket{Value: true}), nil
 }
+
+// noTransition is a name that no transition can bear: who may act at all is told
+// before an id that is none.
+func noTransition(id v1alpha1.WireID) v1alpha1.Name { return v1alpha1.Name(fmt.Sprintf("#%d", id)) }
 
 // refused says whether an error is a refusal for this reason.
 func refused(err error, reason engine.Reason) bool {
@@ -312,6 +317,9 @@ func (a *API) retreat(r *request) (answer, error) {
 }
 
 func (a *API) deleteTicket(r *request) (answer, error) {
+	if a.backend.HasDeleted(r.caller) {
+		return answer{data: empty}, nil
+	}
 	if _, err := r.act(v1alpha1.TicketAction{Type: v1alpha1.ActionDelete}); err != nil {
 		return answer{}, err
 	}

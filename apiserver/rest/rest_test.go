@@ -135,6 +135,8 @@ var _ = Describe("What is not right", func() {
 		Entry("no transition before an unknown workflow", as("lilei"), "POST", "tickets", `{"workflow_id": 987654, "transition_id": 0}`, "BadParameter", "transition_id is missing"),
 		Entry("no comment before an unknown ticket, where one is demanded", as("lilei").through("old"), "POST", "tickets/987654/comments", `{}`, "BadParameter", "suggestion is missing"),
 		Entry("an unknown ticket where no comment is demanded", as("lilei"), "POST", "tickets/987654/comments", `{}`, "UnknownTicket", "987654"),
+		Entry("who may not open a ticket before an unknown transition", as("admin"), "POST", "tickets", `{"workflow_id": 5, "transition_id": 987654}`, "NotAllowed", "admin"),
+		Entry("an unknown transition to who may", as("lilei"), "POST", "tickets", `{"workflow_id": 5, "transition_id": 987654}`, "UnknownTransition", "transition_id: 987654"),
 		Entry("a missing state before a missing username", as(""), "PUT", "tickets/987654/state", `{}`, "BadParameter", "state_id is missing"),
 		Entry("an unknown ticket before a missing username", as(""), "GET", "tickets/987654", ``, "UnknownTicket", "987654"),
 		Entry("an unknown ticket before an unknown user", as("stranger"), "GET", "tickets/987654/transitions", ``, "UnknownTicket", "987654"),
@@ -231,6 +233,15 @@ var _ = Describe("Clients as they are seen on the wire", func() {
 			as("lilei").with("Idempotency-Key", "said").post(ticket+"/comments", `{"suggestion": "said once"}`).ok()
 		}
 		Expect(as("lilei").get(ticket + "/flowlogs").ok()).To(keys(Keys{"total": BeEquivalentTo(2)}))
+
+		gone := as("admin").with("Idempotency-Key", "gone")
+		gone.delete(ticket).ok()
+		Eventually(func() string { return as("admin").get(ticket).Reason }).Should(Equal("UnknownTicket"))
+		gone.delete(ticket).ok()
+		as("lilei").with("Idempotency-Key", "gone").delete(ticket).refused("UnknownTicket", "")
+		as("admin").with("Idempotency-Key", "other").delete(ticket).refused("UnknownTicket", "")
+		as("admin").delete(ticket).refused("UnknownTicket", "")
+		gone.delete(open(1)).ok()
 	})
 
 	It("may be of the old release", func() {
