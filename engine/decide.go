@@ -86,6 +86,8 @@ func Decide(g *Graph, s Snapshot, c Command, dir Directory, now time.Time) (Snap
 	switch c.Kind {
 	case CommandAction:
 		refusal = t.actOnce(c.Action)
+	case CommandRunUnreached:
+		refusal = t.runUnreached()
 	case CommandRunFinished:
 		refusal = t.runFinished()
 	case CommandTimer:

@@ -41,7 +41,7 @@ func (t *turn) record(entry v1alpha1.HistoryEntry) {
 	}
 	entry.After = v1alpha1.HistoryPosition{
 		State: status.State, Progress: status.Progress, Participants: *status.Participants.DeepCopy(),
-		Signers: slices.Clone(status.Signers), Votes: slices.Clone(status.Votes), LastRunFailed: status.LastRunFailed,
+		Signers: slices.Clone(status.Signers), Votes: slices.Clone(status.Votes), LastRunFailed: LastRunFailed(status),
 	}
 	entry.Hash = hashEntry(status.HeadHash, entry)
 	status.History = append(status.History, entry)

@@ -111,6 +111,63 @@ func TestAHookThatCannotBeReachedHasFailedSoFarAndNeedNotBeWaitedFor(t *testing.
 	}
 }
 
+func TestThatAHookCannotBeReachedIsInTheHistoryAtOnce(t *testing.T) {
+	failures := func(w *walker) (comments []string) {
+		for _, entry := range w.s.Status.History {
+			if entry.Action == v1alpha1.HistoryHookFailed {
+				comments = append(comments, entry.Comment)
+				if !entry.After.LastRunFailed || entry.Actor != v1alpha1.RobotUser {
+					t.Errorf("got failed %t by %s, want a failure by %s", entry.After.LastRunFailed, entry.Actor, v1alpha1.RobotUser)
+				}
+			}
+		}
+		return comments
+	}
+	ended := func(w *walker, phase v1alpha1.RunPhase, message string) *walker {
+		w.s.Status.Run.Phase, w.s.Status.Run.Message = phase, message
+		return w.due()
+	}
+	refused := func(t *testing.T) *walker {
+		t.Helper()
+		w := hookWalker(t, "false")
+		w.s.Status.Run = &v1alpha1.Run{Visit: w.s.Status.Wanted.Visit, Attempt: w.s.Status.Wanted.Attempt, Phase: v1alpha1.RunRunning, Message: "connection refused"}
+		w.due().at("call", "")
+		w.s.Status.Run.Message = "connection reset" // it is called again
+		if due, _ := engine.Due(w.graph, w.s, w.now); due != nil {
+			t.Errorf("%s is due", due.Kind)
+		}
+		again, refusal := engine.Decide(w.graph, w.s, engine.Command{Kind: engine.CommandRunUnreached}, w.dir, w.now)
+		if refusal != nil || cmp.Diff(w.s, again) != "" {
+			t.Errorf("a repetition did something: %v", refusal)
+		}
+		return w
+	}
+	cases := map[string]struct {
+		phase   v1alpha1.RunPhase
+		message string
+		state   v1alpha1.Name
+		want    []string
+	}{
+		"it is reached after all":     {v1alpha1.RunSucceeded, "well", "check", []string{"connection refused"}},
+		"it is given up":              {v1alpha1.RunFailed, "connection refused", "call", []string{"connection refused", "connection refused"}},
+		"it is reached, and will not": {v1alpha1.RunFailed, "no such room", "call", []string{"connection refused", "no such room"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := ended(refused(t), tc.phase, tc.message)
+			if w.s.Status.State != tc.state || w.s.Status.LastRunFailed != (tc.phase == v1alpha1.RunFailed) {
+				t.Errorf("got state %s, failed %t", w.s.Status.State, w.s.Status.LastRunFailed)
+			}
+			if diff := cmp.Diff(tc.want, failures(w)); diff != "" {
+				t.Errorf("failures in the history (-want +got):\n%s", diff)
+			}
+			if due, _ := engine.Due(w.graph, w.s, w.now); due != nil {
+				t.Errorf("%s is due", due.Kind)
+			}
+		})
+	}
+}
+
 func TestQ29TheLastWordOfAHookCounts(t *testing.T) {
 	w := hookWalker(t, "true").runs(v1alpha1.RunSucceeded, "taken", nil)
 	w.must(v1alpha1.HookUser, callBack(false)).must(v1alpha1.HookUser, callBack(true)).at("check", "zhangsan")

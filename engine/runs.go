@@ -33,6 +33,9 @@ func Due(g *Graph, s Snapshot, now time.Time) (due *Command, next time.Time) {
 	if runWaits(&s.Status) {
 		return &Command{Kind: CommandRunFinished}, now
 	}
+	if unreached(&s.Status) && !s.Status.Wanted.Unreached {
+		return &Command{Kind: CommandRunUnreached}, now
+	}
 	if childrenDone(&s.Status) {
 		return &Command{Kind: CommandChildrenEnded}, now
 	}
@@ -70,10 +73,14 @@ func runWaits(status *v1alpha1.TicketStatus) bool {
 // (Q29). A hook that cannot be reached is called again for a while: it has failed
 // until it is, and somebody who has mended it need not wait.
 func LastRunFailed(status *v1alpha1.TicketStatus) bool {
+	return status.LastRunFailed || unreached(status)
+}
+
+// unreached says that a hook could not be reached and is called again.
+func unreached(status *v1alpha1.TicketStatus) bool {
 	run := status.Run
-	unreached := Answers(run, status.Wanted) && status.Participants.Kind == v1alpha1.ParticipantsHook &&
+	return Answers(run, status.Wanted) && status.Participants.Kind == v1alpha1.ParticipantsHook &&
 		run.Phase == v1alpha1.RunRunning && run.Message != ""
-	return status.LastRunFailed || unreached
 }
 
 // RunWanted is the run that a ticket asks of a script or a hook and that has not
@@ -87,6 +94,18 @@ func RunWanted(status *v1alpha1.TicketStatus, kind v1alpha1.ParticipantsKind) *v
 		return nil
 	}
 	return wanted
+}
+
+// runUnreached records that a hook could not be reached, as soon as that is known
+// (rest-behaviour.md §8.2): people see it while it is called again.
+func (t *turn) runUnreached() *Refusal {
+	if !unreached(&t.s.Status) || t.s.Status.Wanted.Unreached {
+		return nil // a repetition
+	}
+	t.actor = v1alpha1.RobotUser
+	t.s.Status.Wanted.Unreached = true
+	t.record(v1alpha1.HistoryEntry{Action: v1alpha1.HistoryHookFailed, Comment: t.s.Status.Run.Message})
+	return nil
 }
 
 // runFinished takes note of a run that has ended: on success the state's one

@@ -30,6 +30,9 @@ type CommandKind string
 const (
 	// CommandAction is what a person asks: Command.Action.
 	CommandAction CommandKind = "Action"
+	// CommandRunUnreached takes note of a hook that could not be reached and is
+	// called again.
+	CommandRunUnreached CommandKind = "RunUnreached"
 	// CommandRunFinished takes note of the run in Status.Run, which has ended.
 	CommandRunFinished CommandKind = "RunFinished"
 	// CommandTimer takes the timer transition in Command.Action.Transition.

@@ -464,6 +464,11 @@ type WantedRun struct {
 	// noted says that a hook took the call and the ticket waits for it to call back.
 	// +optional
 	Noted bool `json:"noted,omitempty"`
+
+	// unreached says that the history has it that the hook could not be reached. It
+	// is called again for a while.
+	// +optional
+	Unreached bool `json:"unreached,omitempty"`
 }
 
 // RunPhase is how far a run has come.

@@ -1320,6 +1320,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: requestedBy
       type:
         scalar: string
+    - name: unreached
+      type:
+        scalar: boolean
     - name: visit
       type:
         scalar: numeric

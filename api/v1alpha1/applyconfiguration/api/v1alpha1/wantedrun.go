@@ -27,6 +27,9 @@ type WantedRunApplyConfiguration struct {
 	NotBefore *v1.Time `json:"notBefore,omitempty"`
 	// noted says that a hook took the call and the ticket waits for it to call back.
 	Noted *bool `json:"noted,omitempty"`
+	// unreached says that the history has it that the hook could not be reached. It
+	// is called again for a while.
+	Unreached *bool `json:"unreached,omitempty"`
 }
 
 // WantedRunApplyConfiguration constructs a declarative configuration of the WantedRun type for use with
@@ -80,5 +83,13 @@ func (b *WantedRunApplyConfiguration) WithNotBefore(value v1.Time) *WantedRunApp
 // If called multiple times, the Noted field is set to the value of the last call.
 func (b *WantedRunApplyConfiguration) WithNoted(value bool) *WantedRunApplyConfiguration {
 	b.Noted = &value
+	return b
+}
+
+// WithUnreached sets the Unreached field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unreached field is set to the value of the last call.
+func (b *WantedRunApplyConfiguration) WithUnreached(value bool) *WantedRunApplyConfiguration {
+	b.Unreached = &value
 	return b
 }
