@@ -204,14 +204,25 @@ func FuzzCompile(f *testing.F) {
 }
 
 func FuzzCondition(f *testing.F) {
-	for _, condition := range []string{"fields.days > 3", "has(fields.who) && fields.who == title", "[1,2].all(x, x > 0)"} {
+	for _, condition := range []string{
+		"fields.days > 3", "has(fields.who) && fields.who == title", "[1,2].all(x, x > 0)", "'who' in dyn(fields) && size(dyn(fields)) == 1",
+		"{fields: 1}.size() == 1 && fields == fields", "dyn(fields).exists(k, dyn(fields)[k] == creator)", "type(fields) == type([fields][0])",
+	} {
 		f.Add(condition)
 	}
 	f.Fuzz(func(t *testing.T, condition string) {
 		s := spec(t, small)
 		s.States[0].Transitions[0].Routes = []v1alpha1.Route{{When: v1alpha1.CELExpression(condition), To: "end"}}
-		if graph, problems := engine.Compile("it", "fuzz", s, wireIDs(s)); graph == nil && len(problems) == 0 {
-			t.Error("got neither a graph nor a problem")
+		graph, problems := engine.Compile("it", "fuzz", s, wireIDs(s))
+		if graph == nil {
+			if len(problems) == 0 {
+				t.Error("got neither a graph nor a problem")
+			}
+			return
+		}
+		w := &walker{t: t, graph: graph, dir: directory(), now: start}
+		if r := w.open("go", v1alpha1.JSONObject{"who": ""}); r != nil && strings.Contains(r.Message, "internal error") {
+			t.Errorf("%s: %v", condition, r)
 		}
 	})
 }
