@@ -23,7 +23,7 @@ func IsParticipant(s Snapshot, user string) bool {
 // CanView says whether a user may look at a ticket (decisions.md §4). An
 // empty user is nobody and sees what everyone may.
 func CanView(g *Graph, s Snapshot, user string, dir Directory) bool {
-	if NewOnlooker(user, dir).SeesAll(g) {
+	if NewOnlooker(user, dir).SeesAll(&g.Spec) {
 		return true
 	}
 	return user != "" && (string(s.Spec.Creator) == user || isRelated(&s.Status, user) || IsParticipant(s, user))
@@ -42,13 +42,13 @@ func NewOnlooker(user string, dir Directory) Onlooker {
 }
 
 // SeesAll says whether the user may look at all tickets of a workflow.
-func (o Onlooker) SeesAll(g *Graph) bool {
-	return g.Spec.Visibility == v1alpha1.VisibilityEveryone || o.Manages(g)
+func (o Onlooker) SeesAll(spec *v1alpha1.WorkflowSpec) bool {
+	return spec.Visibility == v1alpha1.VisibilityEveryone || o.Manages(spec)
 }
 
 // Manages says whether the user is one of a workflow's admins or an administrator.
-func (o Onlooker) Manages(g *Graph) bool {
-	return o.administrator || IsWorkflowAdmin(&g.Spec, o.name)
+func (o Onlooker) Manages(spec *v1alpha1.WorkflowSpec) bool {
+	return o.administrator || IsWorkflowAdmin(spec, o.name)
 }
 
 func isRelated(status *v1alpha1.TicketStatus, user string) bool {
@@ -71,7 +71,7 @@ func IsAdministrator(user string, dir Directory) bool {
 // CanIntervene says whether a user may intervene in a workflow's tickets:
 // its admins, administrators, and any user of an application with that grant.
 func CanIntervene(g *Graph, user string, by v1alpha1.RequestedBy, dir Directory) bool {
-	if NewOnlooker(user, dir).Manages(g) {
+	if NewOnlooker(user, dir).Manages(&g.Spec) {
 		return true
 	}
 	if by.Application == "" {

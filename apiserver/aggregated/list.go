@@ -145,7 +145,7 @@ func (r *reader) query(ctx context.Context, who user.Info, name, namespace strin
 			continue
 		}
 		q.Workflows = append(q.Workflows, w.Key)
-		if w.Graph != nil && onlooker.SeesAll(w.Graph) {
+		if w.Graph != nil && onlooker.SeesAll(&w.Graph.Spec) {
 			visible.Workflows = append(visible.Workflows, w.Key)
 		}
 	}

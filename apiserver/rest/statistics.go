@@ -33,9 +33,9 @@ func (a *API) statistics(r *request) (answer, error) {
 	if !q.To.IsZero() {
 		q.To = q.To.AddDate(0, 0, 1).Add(-time.Nanosecond)
 	}
-	names := map[string]string{}
+	names, who := map[string]string{}, r.onlooker()
 	for w := range r.workflows() {
-		if r.manages(w.Workflow) {
+		if who.Manages(&w.Spec) {
 			q.Workflows = append(q.Workflows, w.Key)
 			names[w.Key] = cmp.Or(w.Spec.DisplayName, w.Name)
 		}

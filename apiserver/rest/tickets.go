@@ -253,7 +253,7 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 		q.Creator = r.asked("creator")
 	}
 	q.Workflows = []string{}
-	visible, who := &index.Visibility{User: r.caller.User}, engine.NewOnlooker(r.caller.User, r.people())
+	visible, who := &index.Visibility{User: r.caller.User}, r.onlooker()
 	for w := range r.workflows() {
 		if wanted != nil && !slices.Contains(wanted, w.Status.ID) {
 			continue
@@ -261,11 +261,11 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 		if w.Graph == nil {
 			continue // it never compiled: it has no tickets
 		}
-		if managed && !who.Manages(w.Graph) {
+		if managed && !who.Manages(&w.Graph.Spec) {
 			continue
 		}
 		q.Workflows = append(q.Workflows, w.Key)
-		if who.SeesAll(w.Graph) {
+		if who.SeesAll(&w.Graph.Spec) {
 			visible.Workflows = append(visible.Workflows, w.Key)
 		}
 	}

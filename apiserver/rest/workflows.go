@@ -122,17 +122,18 @@ func (r *Renderer) limitExpression(ctx context.Context, rule *v1alpha1.CreationR
 
 func (a *API) listWorkflows(r *request) (answer, error) {
 	search := cmp.Or(r.asked("search_value"), r.asked("name"))
-	managed, err := r.flag("from_admin")
+	fromAdmin, err := r.flag("from_admin")
 	if err != nil {
 		return answer{}, err
 	}
-	if managed != nil && *managed && r.caller.User == "" {
+	managed := fromAdmin != nil && *fromAdmin
+	if managed && r.caller.User == "" {
 		return answer{}, noUsername()
 	}
-	items := []wireWorkflow{}
+	items, who := []wireWorkflow{}, r.onlooker()
 	for w := range r.workflows() {
 		item := r.api.render.workflow(r.Context(), w.Workflow)
-		if !strings.Contains(item.Name, search) || (managed != nil && *managed && !r.manages(w.Workflow)) {
+		if !strings.Contains(item.Name, search) || managed && !who.Manages(&w.Spec) {
 			continue
 		}
 		items = append(items, item)
@@ -155,9 +156,9 @@ type managedWorkflow struct {
 }
 
 func (a *API) managedWorkflows(r *request) (answer, error) {
-	items := []managedWorkflow{}
+	items, who := []managedWorkflow{}, r.onlooker()
 	for w := range r.workflows() {
-		if !r.manages(w.Workflow) {
+		if !who.Manages(&w.Spec) {
 			continue
 		}
 		full := r.api.render.workflow(r.Context(), w.Workflow)
@@ -196,10 +197,8 @@ func (a *API) showWorkflow(r *request) (answer, error) {
 	}}, nil
 }
 
-func (r *request) manages(w *v1alpha1.Workflow) bool {
-	graph := &engine.Graph{Namespace: w.Namespace, Name: w.Name, Spec: w.Spec}
-	return engine.NewOnlooker(r.caller.User, r.people()).Manages(graph)
-}
+// onlooker is the user as who may see and manage workflows.
+func (r *request) onlooker() engine.Onlooker { return engine.NewOnlooker(r.caller.User, r.people()) }
 
 // startState is data of rest-behaviour.md §6.3, init_state.
 type startState struct {
