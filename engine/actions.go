@@ -180,7 +180,7 @@ func (t *turn) setFields() *Refusal {
 	}
 	changes, found := v1alpha1.JSONObject{}, &findings{}
 	for _, name := range slices.Compact(names) {
-		if _, own := t.graph.Field(v1alpha1.FieldName(name)); !own && name != titleField {
+		if !t.graph.settable(name) {
 			return refuse(ReasonUnknownKey, "%q is no field of the workflow", name)
 		}
 		raw, _ := asked.get(v1alpha1.FormFieldName(name))
@@ -191,7 +191,7 @@ func (t *turn) setFields() *Refusal {
 	}
 	t.store(changes)
 	entry := t.entry()
-	entry.Changes, entry.By = changes, t.by
+	entry.Changes, entry.By = changes, t.by // by an application alone, too
 	t.record(entry)
 	return nil
 }

@@ -106,20 +106,18 @@ func (t *turn) childrenEnded() *Refusal {
 		return nil // a repetition
 	}
 	t.actor = v1alpha1.RobotUser
-	before := t.s
-	before.Status = *t.s.Status.DeepCopy()
 	refusal := t.take(chosen, v1alpha1.HistoryEntry{
 		Action: v1alpha1.HistoryChildrenEnded, Transition: chosen.Name, Outcome: chosen.Outcome, Comment: childrenComment,
 	})
 	if refusal == nil {
-		count := countOf(t.s.Status.Children, before.Status.State)
+		count := countOf(t.s.Status.Children, t.before.Status.State)
 		count.GoneOnFor = count.Newest
 		return nil
 	}
-	timer, waits := NextTimer(&before.Status)
+	timer, waits := NextTimer(&t.before.Status)
 	if !waits || timer.At.After(t.now.Time) {
 		return refusal
 	}
-	t.s = before
+	t.startOver()
 	return t.timer(timer.Transition)
 }

@@ -65,10 +65,16 @@ type turn struct {
 }
 
 func newTurn(g *Graph, s Snapshot, dir Directory, now time.Time) *turn {
-	copied := s
-	copied.Status = *s.Status.DeepCopy()
 	// Seconds are what survives being stored; a hash over more could not be verified.
-	return &turn{graph: g, s: copied, before: s, dir: dir, now: metav1.NewTime(now.UTC().Truncate(time.Second)), zone: now.Location()}
+	t := &turn{graph: g, before: s, dir: dir, now: metav1.NewTime(now.UTC().Truncate(time.Second)), zone: now.Location()}
+	t.startOver()
+	return t
+}
+
+// startOver throws away what the turn has changed of the ticket.
+func (t *turn) startOver() {
+	t.s = t.before
+	t.s.Status = *t.before.Status.DeepCopy()
 }
 
 // Decide applies one command. A person's action that was decided already (its
@@ -148,16 +154,12 @@ func (t *turn) act(action v1alpha1.TicketAction) *Refusal {
 // server has checked the hook's own token. An application may also change fields
 // and name nobody who does (decisions.md §4).
 func (t *turn) speaks() *Refusal {
-	switch t.action.Type {
-	case v1alpha1.ActionHookCallback:
-		if t.action.By.User == v1alpha1.HookUser {
-			return nil
-		}
+	called := t.action.Type == v1alpha1.ActionHookCallback
+	switch {
+	case called && t.action.By.User == v1alpha1.HookUser:
+		return nil
+	case called, t.action.Type == v1alpha1.ActionSetFields && t.byApplicationAlone():
 		return mayUse(t.s.Namespace, t.graph.Name, t.action.By.Application, t.dir)
-	case v1alpha1.ActionSetFields:
-		if t.byApplicationAlone() {
-			return mayUse(t.s.Namespace, t.graph.Name, t.action.By.Application, t.dir)
-		}
 	}
 	return Speaks(t.s.Namespace, t.graph.Name, string(t.actor), t.action.By, t.dir)
 }

@@ -67,6 +67,13 @@ func (t *turn) fill(state *State, check v1alpha1.FieldCheck, r request) (v1alpha
 	return changes, found.refusal()
 }
 
+// settable says whether a name is that of a field that can be given a value: the
+// workflow's own and the title.
+func (g *Graph) settable(name string) bool {
+	_, own := g.Field(v1alpha1.FieldName(name))
+	return own || name == titleField
+}
+
 func isEmptied(changes v1alpha1.JSONObject, field string) bool {
 	value, ok := changes[field]
 	return ok && isEmpty(value)

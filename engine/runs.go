@@ -133,15 +133,13 @@ func (t *turn) runFinished() *Refusal {
 	}
 	changes, refusal := t.resultFields(run.Fields)
 	if refusal == nil {
-		before := t.s
-		before.Status = *t.s.Status.DeepCopy()
 		t.store(changes)
 		entry := t.runEntry(v1alpha1.HistoryScriptSucceeded, v1alpha1.HistoryHookSucceeded, run.Message)
 		entry.Changes, entry.Transition, entry.Outcome = changes, chosen.Name, chosen.Outcome
 		if refusal = t.take(chosen, entry); refusal == nil {
 			return nil
 		}
-		t.s = before
+		t.startOver()
 	}
 	t.runFailed(fmt.Sprintf("the run succeeded, but the ticket could not go on: %s", refusal.Message))
 	return nil
@@ -192,7 +190,7 @@ func (t *turn) runEntry(script, hook v1alpha1.HistoryAction, message string) v1a
 func (t *turn) resultFields(fields v1alpha1.JSONObject) (v1alpha1.JSONObject, *Refusal) {
 	changes, found := v1alpha1.JSONObject{}, &findings{}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if _, own := t.graph.Field(v1alpha1.FieldName(name)); !own && name != titleField {
+		if !t.graph.settable(name) {
 			found.invalid = append(found.invalid, Say("%s is no field of the workflow", name))
 			continue
 		}
@@ -232,14 +230,12 @@ func (t *turn) timer(name v1alpha1.Name) *Refusal {
 
 func (t *turn) takeByItself(chosen *Transition, action v1alpha1.HistoryAction, comment string) *Refusal {
 	t.actor = v1alpha1.RobotUser
-	before := t.s
-	before.Status = *t.s.Status.DeepCopy()
 	entry := v1alpha1.HistoryEntry{Action: action, Transition: chosen.Name, Outcome: chosen.Outcome, Comment: comment}
 	refusal := t.take(chosen, entry)
 	if refusal == nil {
 		return nil
 	}
-	t.s = before
+	t.startOver()
 	t.s.Status.Timers = slices.DeleteFunc(t.s.Status.Timers, func(timer v1alpha1.Timer) bool { return timer.Transition == chosen.Name })
 	entry.Comment = comment + ": " + refusal.Message
 	t.record(entry)

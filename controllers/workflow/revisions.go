@@ -100,7 +100,7 @@ func (r *Reconciler) leaveRevisions(ctx context.Context, w *v1alpha1.Workflow) e
 		return err
 	}
 	for i := range revisions {
-		revision := revisions[i].DeepCopy()
+		revision := &revisions[i]
 		if !metav1.IsControlledBy(revision, w) {
 			continue
 		}
@@ -111,9 +111,9 @@ func (r *Reconciler) leaveRevisions(ctx context.Context, w *v1alpha1.Workflow) e
 		if !followed {
 			continue
 		}
-		before := revision.DeepCopy()
-		revision.OwnerReferences = nil
-		if err := r.Client.Patch(ctx, revision, client.MergeFrom(before)); err != nil {
+		left := revision.DeepCopy()
+		left.OwnerReferences = nil
+		if err := r.Client.Patch(ctx, left, client.MergeFrom(revision)); err != nil {
 			return fmt.Errorf("leave revision %s: %w", revision.Name, err)
 		}
 	}
