@@ -195,6 +195,27 @@ func (b *bench) settled() error {
 	return nil
 }
 
+// again kills a program of ours, which is then started again, and answers how long
+// it takes until that works.
+func (b *bench) again(ctx context.Context, program string, works func(ctx context.Context) error) (time.Duration, error) {
+	fmt.Fprintf(os.Stderr, "the %s, killed\n", program)
+	used, err := b.up.Processes()
+	if err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	if err := syscall.Kill(used[program].PID, syscall.SIGKILL); err != nil {
+		return 0, fmt.Errorf("kill the %s: %w", program, err)
+	}
+	for range 6000 {
+		time.Sleep(100 * time.Millisecond)
+		if err = works(ctx); err == nil {
+			return time.Since(begun), nil
+		}
+	}
+	return 0, fmt.Errorf("the %s, killed, does not work again: %w", program, err)
+}
+
 // query is a row of the table of many tickets. Each client asks for other values.
 type query struct {
 	name   string

@@ -10,8 +10,10 @@ package slim
 import (
 	"context"
 	"reflect"
+	"time"
 	"unique"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -27,9 +29,24 @@ import (
 //   - List answers whole tickets, but heads where the copy is dispensed with.
 //   - Events and indexes are given heads.
 //
-// A head cannot be written: encoding it fails.
+// A head cannot be written: encoding it fails. Tickets are those of all namespaces:
+// options that restrict objects must not be about them.
 func NewCache(config *rest.Config, o cache.Options) (cache.Cache, error) {
+	return newCache(config, o, pageSize)
+}
+
+func newCache(config *rest.Config, o cache.Options, pageSize int64) (cache.Cache, error) {
 	o.DefaultTransform = Transform()
+	tickets, err := ticketClient(config)
+	if err != nil {
+		return nil, err
+	}
+	o.NewInformer = func(source toolscache.ListerWatcher, example runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+		if _, ok := example.(*v1alpha1.Ticket); ok {
+			source = &lister{toolscache.ToListerWatcherWithContext(source), tickets, o.DefaultTransform, pageSize}
+		}
+		return toolscache.NewSharedIndexInformer(source, example, resync, indexers)
+	}
 	packed, err := cache.New(config, o)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,225 @@
+// Copyright The Ticketflow Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package slim
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	kjson "sigs.k8s.io/json"
+
+	"ticketflow.dev/ticketflow/api/v1alpha1"
+	"ticketflow.dev/ticketflow/internal/fixtures"
+	"ticketflow.dev/ticketflow/internal/testenv"
+)
+
+func TestLists(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "slim")
+}
+
+var _ = Describe("A cache of tickets", Ordered, func() {
+	var (
+		config *rest.Config
+		k8s    client.Client
+	)
+	BeforeAll(func(ctx SpecContext) {
+		environment, administrator := testenv.ForSpecs()
+		config, k8s = environment.Config, administrator
+		for _, namespace := range []string{"one", "two"} {
+			Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
+			for n := range 3 {
+				ticket := fixtures.Ticket(namespace, fmt.Sprintf("%s-%d", namespace, n))
+				Expect(k8s.Create(ctx, ticket)).To(Succeed())
+			}
+		}
+	})
+
+	// filled is a cache that asks for so many tickets at once.
+	filled := func(pageSize int64) cache.Cache {
+		GinkgoHelper()
+		c, err := newCache(config, cache.Options{Scheme: testenv.Scheme()}, pageSize)
+		Expect(err).NotTo(HaveOccurred())
+		_, err = c.GetInformer(context.Background(), &v1alpha1.Ticket{}, cache.BlockUntilSynced(false))
+		Expect(err).NotTo(HaveOccurred())
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- c.Start(ctx) }()
+		DeferCleanup(func() {
+			stop()
+			Expect(<-ended).To(Succeed())
+		})
+		listed, cancel := context.WithTimeout(ctx, testenv.Timeout)
+		defer cancel()
+		Expect(c.WaitForCacheSync(listed)).To(BeTrue())
+		return c
+	}
+	stored := func(ctx SpecContext) []v1alpha1.Ticket {
+		GinkgoHelper()
+		var list v1alpha1.TicketList
+		Expect(k8s.List(ctx, &list)).To(Succeed())
+		for i := range list.Items {
+			list.Items[i].ManagedFields = nil
+		}
+		return list.Items
+	}
+
+	DescribeTable("has each ticket of all namespaces once and whole, whatever the number of pages", func(ctx SpecContext, pageSize int) {
+		var list v1alpha1.TicketList
+		Expect(filled(int64(pageSize)).List(ctx, &list)).To(Succeed())
+		Expect(list.Items).To(ConsistOf(stored(ctx)))
+		Expect(list.Items).To(HaveLen(6))
+	},
+		Entry("six", 1), Entry("three that are full", 2), Entry("two, the last not full", 4), Entry("one that is full", 6), Entry("one", 100),
+	)
+
+	It("has what is changed, deleted and created after its list", func(ctx SpecContext) {
+		c := filled(2)
+		changed := &v1alpha1.Ticket{}
+		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: "one", Name: "one-1"}, changed)).To(Succeed())
+		changed.Labels = map[string]string{"team": "red"}
+		Expect(k8s.Update(ctx, changed)).To(Succeed())
+		Expect(k8s.Delete(ctx, fixtures.Ticket("two", "two-0"))).To(Succeed())
+		Expect(k8s.Create(ctx, fixtures.Ticket("two", "two-3"))).To(Succeed())
+		Eventually(func(g Gomega) {
+			var list v1alpha1.TicketList
+			g.Expect(c.List(ctx, &list)).To(Succeed())
+			g.Expect(list.Items).To(ConsistOf(stored(ctx)))
+		}).Should(Succeed())
+	})
+
+	It("says why it may not list them", func(ctx SpecContext) {
+		nobody := rest.CopyConfig(config)
+		nobody.Impersonate.UserName = "nobody"
+		_, err := listerOf(nobody).ListWithContext(ctx, metav1.ListOptions{})
+		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
+		Expect(err).To(MatchError(ContainSubstring(`User "nobody" cannot list resource "tickets"`)))
+	})
+})
+
+func listerOf(config *rest.Config) *lister {
+	tickets, err := ticketClient(config)
+	if err != nil {
+		panic(err)
+	}
+	return &lister{toolscache.ToListerWatcherWithContext(&toolscache.ListWatch{}), tickets, Transform(), 2}
+}
+
+// answering is a server that answers requests for tickets one after the other.
+func answering(t *testing.T, answers ...func(w http.ResponseWriter, r *http.Request)) *lister {
+	t.Helper()
+	next := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if next == len(answers) {
+			t.Errorf("nothing is left to answer %s", r.URL)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		answers[next](w, r)
+		next++
+	}))
+	t.Cleanup(func() {
+		server.Close()
+		if next < len(answers) {
+			t.Errorf("%d of %d answers were asked for", next, len(answers))
+		}
+	})
+	return listerOf(&rest.Config{Host: server.URL})
+}
+
+func says(text string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, text) }
+}
+
+const nothing = `{"metadata":{"resourceVersion":"7"},"items":[]}`
+
+func TestPagesAreAskedForOnceTheyAreInMemory(t *testing.T) {
+	l := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("labelSelector") == "" {
+			t.Error("what is asked for would be read from etcd")
+		}
+		w.WriteHeader(http.StatusTooManyRequests)
+	}, says(nothing), says(`{"metadata":{"resourceVersion":"8"},"items":[{"metadata":{"name":"one"}}]}`))
+	list, err := l.ListWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := list.(*metav1.List); len(got.Items) != 1 || got.ResourceVersion != "8" {
+		t.Errorf("got %d tickets at %q", len(got.Items), got.ResourceVersion)
+	}
+}
+
+func TestAListThatIsCutShortIsAnError(t *testing.T) {
+	first := says(`{"metadata":{"resourceVersion":"8","continue":"more"},"items":[{"metadata":{"name":"one"}}]}`)
+	for name, second := range map[string]func(http.ResponseWriter, *http.Request){
+		"a page is refused": func(w http.ResponseWriter, r *http.Request) {
+			if got := r.URL.Query().Get("continue"); got != "more" {
+				t.Errorf("the second page was asked for as %q", got)
+			}
+			w.WriteHeader(http.StatusGone)
+			says(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410}`)(w, r)
+		},
+		"a page is no JSON":                says(`{"metadata":`),
+		"a page has what tickets have not": says(`{"metadata":{"resourceVersion":"8"},"items":[{"status":{"id":"seven"}}]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, err := answering(t, says(nothing), first, second).ListWithContext(t.Context(), metav1.ListOptions{})
+			if err == nil {
+				t.Fatalf("got %v", list)
+			}
+			if strings.Contains(name, "refused") != apierrors.IsResourceExpired(err) {
+				t.Errorf("an informer would not know what to do about: %v", err)
+			}
+		})
+	}
+}
+
+func TestWaitingEndsWithTheContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	l := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		cancel()
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	if list, err := l.ListWithContext(ctx, metav1.ListOptions{}); err == nil {
+		t.Errorf("got %v", list)
+	}
+}
+
+// Two libraries read tickets: this one what is listed, Kubernetes' what is watched.
+func TestWhatIsListedIsReadAsWhatIsWatched(t *testing.T) {
+	filler := tickets()
+	for range 2000 {
+		var ticket, want, got v1alpha1.Ticket
+		filler.Fill(&ticket)
+		data, err := json.Marshal(&ticket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := kjson.UnmarshalCaseSensitivePreserveInts(data, &want); err != nil {
+			t.Fatal(err)
+		}
+		if err := read(data, &got); err != nil {
+			t.Fatalf("%v:\n%s", err, data)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("-want +got:\n%s", diff)
+		}
+	}
+}
