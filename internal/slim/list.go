@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -44,6 +45,11 @@ type lister struct {
 	tickets                             rest.Interface
 	transform                           toolscache.TransformFunc
 	pageSize                            int64
+	followed                            atomic.Pointer[followed]
+}
+
+func newLister(watches toolscache.ListerWatcher, tickets rest.Interface, transform toolscache.TransformFunc, pageSize int64) *lister {
+	return &lister{ListerWatcherWithContext: toolscache.ToListerWatcherWithContext(watches), tickets: tickets, transform: transform, pageSize: pageSize}
 }
 
 // ticketClient asks for tickets, which it does not decode.
@@ -91,6 +97,7 @@ func (l *lister) ListWithContext(ctx context.Context, _ metav1.ListOptions) (run
 		})
 	}, &list.ListMeta)
 	if err := errors.Join(err, reading.Wait()); err != nil {
+		l.unfollow(l.followed.Swap(nil))
 		return nil, fmt.Errorf("list tickets: %w", err)
 	}
 	return &list, nil
@@ -122,6 +129,11 @@ func (l *lister) pages(ctx context.Context, got func(page []byte), list *metav1.
 		}
 		if err := read(page, &head); err != nil {
 			return err
+		}
+		if list.Continue == "" { // the first
+			if err := l.follow(ctx, head.ResourceVersion); err != nil {
+				return err
+			}
 		}
 		got(page)
 		if *list = head.ListMeta; list.Continue == "" {

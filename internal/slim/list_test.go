@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -108,22 +109,29 @@ var _ = Describe("A cache of tickets", Ordered, func() {
 	It("says why it may not list them", func(ctx SpecContext) {
 		nobody := rest.CopyConfig(config)
 		nobody.Impersonate.UserName = "nobody"
-		_, err := listerOf(nobody).ListWithContext(ctx, metav1.ListOptions{})
+		_, err := listerOf(nobody, &toolscache.ListWatch{}).ListWithContext(ctx, metav1.ListOptions{})
 		Expect(apierrors.IsForbidden(err)).To(BeTrue(), "%v", err)
 		Expect(err).To(MatchError(ContainSubstring(`User "nobody" cannot list resource "tickets"`)))
 	})
 })
 
-func listerOf(config *rest.Config) *lister {
+func listerOf(config *rest.Config, watches toolscache.ListerWatcher) *lister {
 	tickets, err := ticketClient(config)
 	if err != nil {
 		panic(err)
 	}
-	return &lister{toolscache.ToListerWatcherWithContext(&toolscache.ListWatch{}), tickets, Transform(), 2}
+	return newLister(watches, tickets, Transform(), 2)
 }
 
-// answering is a server that answers requests for tickets one after the other.
-func answering(t *testing.T, answers ...func(w http.ResponseWriter, r *http.Request)) *lister {
+// watched is a lister whose watches are those that a test opened, in turn.
+type watched struct {
+	*lister
+	opened []*watch.FakeWatcher
+	from   []string // which resource versions
+}
+
+// answering lists from a server that answers one request after the other.
+func answering(t *testing.T, answers ...func(w http.ResponseWriter, r *http.Request)) *watched {
 	t.Helper()
 	next := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -141,7 +149,14 @@ func answering(t *testing.T, answers ...func(w http.ResponseWriter, r *http.Requ
 			t.Errorf("%d of %d answers were asked for", next, len(answers))
 		}
 	})
-	return listerOf(&rest.Config{Host: server.URL})
+	all := &watched{}
+	all.lister = listerOf(&rest.Config{Host: server.URL}, &toolscache.ListWatch{
+		WatchFuncWithContext: func(_ context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			all.opened, all.from = append(all.opened, watch.NewFake()), append(all.from, o.ResourceVersion)
+			return all.opened[len(all.opened)-1], nil
+		},
+	})
+	return all
 }
 
 func says(text string) func(http.ResponseWriter, *http.Request) {
@@ -180,14 +195,92 @@ func TestAListThatIsCutShortIsAnError(t *testing.T) {
 		"a page has what tickets have not": says(`{"metadata":{"resourceVersion":"8"},"items":[{"status":{"id":"seven"}}]}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			list, err := answering(t, says(nothing), first, second).ListWithContext(t.Context(), metav1.ListOptions{})
+			l := answering(t, says(nothing), first, second)
+			list, err := l.ListWithContext(t.Context(), metav1.ListOptions{})
 			if err == nil {
 				t.Fatalf("got %v", list)
+			}
+			if !l.opened[0].IsStopped() {
+				t.Error("the watch that should have gone on from it is open")
 			}
 			if strings.Contains(name, "refused") != apierrors.IsResourceExpired(err) {
 				t.Errorf("an informer would not know what to do about: %v", err)
 			}
 		})
+	}
+}
+
+// Neither kube-apiserver nor this program has to remember what happens meanwhile.
+func TestWhatHappensDuringAListIsToldByTheWatchThatGoesOnFromIt(t *testing.T) {
+	var l *watched
+	l = answering(t, says(nothing),
+		says(`{"metadata":{"resourceVersion":"8","continue":"more"},"items":[{"metadata":{"name":"one"}}]}`),
+		func(w http.ResponseWriter, r *http.Request) {
+			for range 3 { // taken at once: the fake watch has no room for any
+				l.opened[0].Modify(decoded(t))
+			}
+			says(`{"metadata":{"resourceVersion":"8"},"items":[{"metadata":{"name":"two"}}]}`)(w, r)
+		})
+	list, err := l.ListWithContext(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := l.WatchWithContext(t.Context(), metav1.ListOptions{ResourceVersion: list.(*metav1.List).ResourceVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go l.opened[0].Delete(decoded(t))
+	want := decoded(t)
+	want.ManagedFields = nil
+	for _, kind := range []watch.EventType{watch.Modified, watch.Modified, watch.Modified, watch.Deleted} {
+		event := <-events.ResultChan()
+		if event.Type != kind {
+			t.Errorf("got %s, want %s", event.Type, kind)
+		}
+		head := event.Object.(*v1alpha1.Ticket)
+		if head.Status.Packed == nil {
+			t.Error("what waited was not packed")
+		}
+		if diff := cmp.Diff(want, Whole(head)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+	events.Stop()
+	events.Stop()
+	if _, more := <-events.ResultChan(); more || !l.opened[0].IsStopped() {
+		t.Error("it goes on after it was stopped")
+	}
+	if diff := cmp.Diff([]string{"8"}, l.from); diff != "" {
+		t.Errorf("watches were opened from: -want +got:\n%s", diff)
+	}
+}
+
+func TestAWatchThatEndsTellsWhatItHadBefore(t *testing.T) {
+	source := watch.NewFake()
+	events := keep(source, Transform())
+	source.Add(decoded(t))
+	source.Stop()
+	if event := <-events.ResultChan(); event.Type != watch.Added {
+		t.Errorf("got %v", event)
+	}
+	if event, more := <-events.ResultChan(); more {
+		t.Errorf("got %v", event)
+	}
+}
+
+func TestAWatchThatGoesOnFromElsewhereIsAnotherOne(t *testing.T) {
+	l := answering(t, says(nothing), says(`{"metadata":{"resourceVersion":"8"},"items":[]}`))
+	if _, err := l.ListWithContext(t.Context(), metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.WatchWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "9"}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"8", "9"}, l.from); diff != "" {
+		t.Errorf("watches were opened from: -want +got:\n%s", diff)
+	}
+	if !l.opened[0].IsStopped() || l.opened[1].IsStopped() {
+		t.Error("the first must be stopped, the second not")
 	}
 }
 

@@ -43,7 +43,7 @@ func newCache(config *rest.Config, o cache.Options, pageSize int64) (cache.Cache
 	}
 	o.NewInformer = func(source toolscache.ListerWatcher, example runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
 		if _, ok := example.(*v1alpha1.Ticket); ok {
-			source = &lister{toolscache.ToListerWatcherWithContext(source), tickets, o.DefaultTransform, pageSize}
+			source = newLister(source, tickets, o.DefaultTransform, pageSize)
 		}
 		return toolscache.NewSharedIndexInformer(source, example, resync, indexers)
 	}
