@@ -73,6 +73,31 @@ func (r *rawClient) updateStatus(int) func(context.Context) error {
 	}
 }
 
+// updateTicket writes the status of a typical ticket, of a kind that nobody watches
+// and that has tickets' own schema: what kube-apiserver takes to check it.
+func (b *bench) updateTicket(int) func(context.Context) error {
+	object, n := &unstructured.Unstructured{}, int64(0)
+	return func(ctx context.Context) error {
+		if n++; n > 1 {
+			object.Object["status"].(map[string]any)["visit"] = n
+			return b.raw.client.Status().Update(ctx, object)
+		}
+		var err error
+		if object.Object, err = b.template(ctx); err != nil {
+			return err
+		}
+		status := object.Object["status"]
+		delete(object.Object["spec"].(map[string]any), "action") // no new ticket may have one
+		object.Object["metadata"] = map[string]any{"namespace": namespace, "generateName": "ticket-"}
+		object.SetAPIVersion("bench.ticketflow.dev/v1alpha1")
+		if err := b.raw.client.Create(ctx, object); err != nil {
+			return err
+		}
+		object.Object["status"] = status
+		return nil
+	}
+}
+
 func (r *rawClient) get(int) func(context.Context) error {
 	var object *unstructured.Unstructured
 	return func(ctx context.Context) error {

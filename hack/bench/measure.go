@@ -100,6 +100,9 @@ func print(rows []row) {
 		budget("REST handle / half the raw status updates, 32 clients", by["REST handle"][1].rate/(by["raw status update"][1].rate/2), 0.8, true)
 		budget("one action / one raw write, 1 client, medians", float64(by["REST handle"][0].p50)/float64(by["raw status update"][0].p50), 4, false)
 	}
+	if both("REST handle", "raw ticket status") {
+		fmt.Printf("%-62s %7.2f\n", "the same, of raw status updates with tickets' own schema", by["REST handle"][1].rate/(by["raw ticket status"][1].rate/2))
+	}
 	for _, name := range []string{"REST detail", "REST transitions", "REST flowlogs"} {
 		if both(name, "raw get") {
 			budget(name+" / raw get, 32 clients", by[name][1].rate/by["raw get"][1].rate, 3, true)

@@ -4,6 +4,7 @@
 package slim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
@@ -56,6 +58,7 @@ func newLister(watches toolscache.ListerWatcher, tickets rest.Interface, transfo
 func ticketClient(config *rest.Config) (rest.Interface, error) {
 	config = rest.CopyConfig(config)
 	config.GroupVersion, config.APIPath = &v1alpha1.SchemeGroupVersion, "/apis"
+	config.UserAgent = cmp.Or(config.UserAgent, rest.DefaultKubernetesUserAgent())
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion() // for refusals
 	tickets, err := rest.RESTClientFor(config)
 	if err != nil {
@@ -85,9 +88,9 @@ func (l *lister) ListWithContext(ctx context.Context, _ metav1.ListOptions) (run
 	}
 	var list metav1.List
 	var mu sync.Mutex
-	var reading errgroup.Group
+	reading, asking := errgroup.WithContext(ctx) // no page is asked for once one cannot be read
 	reading.SetLimit(readers)
-	err := l.pages(ctx, func(page []byte) {
+	err := l.pages(ctx, asking, func(page []byte) {
 		reading.Go(func() error {
 			tickets, err := l.packed(page)
 			mu.Lock()
@@ -96,8 +99,8 @@ func (l *lister) ListWithContext(ctx context.Context, _ metav1.ListOptions) (run
 			return err
 		})
 	}, &list.ListMeta)
-	if err := errors.Join(err, reading.Wait()); err != nil {
-		l.unfollow(l.followed.Swap(nil))
+	if err := errors.Join(reading.Wait(), err); err != nil {
+		l.swap(nil)
 		return nil, fmt.Errorf("list tickets: %w", err)
 	}
 	return &list, nil
@@ -105,22 +108,27 @@ func (l *lister) ListWithContext(ctx context.Context, _ metav1.ListOptions) (run
 
 // wait waits until kube-apiserver has the tickets in memory, which takes minutes
 // after its start if there are many: pages would be read from etcd until then, and
-// delay it. To those who ask for a selection it says that it is not ready.
+// delay it. To who asks for a selection, however old, it says that it is not ready.
 func (l *lister) wait(ctx context.Context) error {
 	none := v1alpha1.SchemeGroupVersion.Group + "/none" // no ticket has that label
+	told := false
 	return wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
-		_, err := l.get(ctx, metav1.ListOptions{LabelSelector: none})
-		if apierrors.IsTooManyRequests(err) {
-			return false, nil
+		_, err := l.get(ctx, metav1.ListOptions{LabelSelector: none, ResourceVersion: "0"})
+		if !apierrors.IsTooManyRequests(err) {
+			return true, err
 		}
-		return true, err
+		if !told {
+			klog.FromContext(ctx).Info("Waiting for kube-apiserver to list tickets", "reason", err.Error())
+			told = true
+		}
+		return false, nil
 	})
 }
 
-// pages gets all pages, and what the list as a whole has.
-func (l *lister) pages(ctx context.Context, got func(page []byte), list *metav1.ListMeta) error {
+// pages gets all pages, while asking is not done, and what the list as a whole has.
+func (l *lister) pages(ctx, asking context.Context, got func(page []byte), list *metav1.ListMeta) error {
 	for {
-		page, err := l.get(ctx, metav1.ListOptions{Limit: l.pageSize, Continue: list.Continue})
+		page, err := l.get(asking, metav1.ListOptions{Limit: l.pageSize, Continue: list.Continue})
 		if err != nil {
 			return err
 		}
@@ -160,6 +168,7 @@ func (l *lister) packed(page []byte) ([]runtime.RawExtension, error) {
 	}
 	tickets := make([]runtime.RawExtension, 0, len(list.Items))
 	for _, ticket := range list.Items {
+		ticket.TypeMeta = metav1.TypeMeta{} // as tickets that are watched have it
 		if _, err := l.transform(ticket); err != nil {
 			return nil, err
 		}

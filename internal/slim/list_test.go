@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,10 +41,19 @@ var _ = Describe("A cache of tickets", Ordered, func() {
 	var (
 		config *rest.Config
 		k8s    client.Client
+		pages  atomic.Int32 // that were asked for
 	)
 	BeforeAll(func(ctx SpecContext) {
 		environment, administrator := testenv.ForSpecs()
-		config, k8s = environment.Config, administrator
+		config, k8s = rest.CopyConfig(environment.Config), administrator
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Query().Has("limit") {
+					pages.Add(1)
+				}
+				return next.RoundTrip(r)
+			})
+		})
 		for _, namespace := range []string{"one", "two"} {
 			Expect(k8s.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
 			for n := range 3 {
@@ -82,13 +92,15 @@ var _ = Describe("A cache of tickets", Ordered, func() {
 		return list.Items
 	}
 
-	DescribeTable("has each ticket of all namespaces once and whole, whatever the number of pages", func(ctx SpecContext, pageSize int) {
+	DescribeTable("has each ticket of all namespaces once and whole, whatever the number of pages", func(ctx SpecContext, pageSize, want int) {
+		pages.Store(0)
 		var list v1alpha1.TicketList
 		Expect(filled(int64(pageSize)).List(ctx, &list)).To(Succeed())
 		Expect(list.Items).To(ConsistOf(stored(ctx)))
 		Expect(list.Items).To(HaveLen(6))
+		Expect(pages.Load()).To(BeEquivalentTo(want))
 	},
-		Entry("six", 1), Entry("three that are full", 2), Entry("two, the last not full", 4), Entry("one that is full", 6), Entry("one", 100),
+		Entry("six", 1, 6), Entry("three that are full", 2, 3), Entry("two, the last not full", 4, 2), Entry("one that is full", 6, 1), Entry("one", 100, 1),
 	)
 
 	It("has what is changed, deleted and created after its list", func(ctx SpecContext) {
@@ -114,6 +126,10 @@ var _ = Describe("A cache of tickets", Ordered, func() {
 		Expect(err).To(MatchError(ContainSubstring(`User "nobody" cannot list resource "tickets"`)))
 	})
 })
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func listerOf(config *rest.Config, watches toolscache.ListerWatcher) *lister {
 	tickets, err := ticketClient(config)
@@ -256,15 +272,51 @@ func TestWhatHappensDuringAListIsToldByTheWatchThatGoesOnFromIt(t *testing.T) {
 }
 
 func TestAWatchThatEndsTellsWhatItHadBefore(t *testing.T) {
-	source := watch.NewFake()
-	events := keep(source, Transform())
-	source.Add(decoded(t))
-	source.Stop()
-	if event := <-events.ResultChan(); event.Type != watch.Added {
-		t.Errorf("got %v", event)
+	for name, end := range map[string]func(*watch.FakeWatcher){
+		"it is closed": (*watch.FakeWatcher).Stop,
+		"it fails":     func(source *watch.FakeWatcher) { source.Error(&metav1.Status{Code: http.StatusGone}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := watch.NewFake()
+			f := keep(t.Context(), "8", source, Transform())
+			source.Add(decoded(t))
+			end(source)
+			if event := <-f.ResultChan(); event.Type != watch.Added {
+				t.Errorf("got %v", event)
+			}
+			if event, more := <-f.ResultChan(); more {
+				t.Errorf("got %v", event)
+			}
+		})
 	}
-	if event, more := <-events.ResultChan(); more {
-		t.Errorf("got %v", event)
+}
+
+func TestAWatchThatNobodyTakesEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	source := watch.NewFake()
+	f := keep(ctx, "8", source, Transform())
+	source.Add(decoded(t)) // and waits
+	cancel()
+	<-f.over
+}
+
+// An informer would take one that ends at once for a reason to list anew.
+func TestAWatchThatHasEndedIsNotTakenUp(t *testing.T) {
+	l := answering(t, says(nothing), says(`{"metadata":{"resourceVersion":"8"},"items":[]}`))
+	if _, err := l.ListWithContext(t.Context(), metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	l.opened[0].Stop()
+	<-l.followed.Load().over
+	events, err := l.WatchWithContext(t.Context(), metav1.ListOptions{ResourceVersion: "8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"8", "8"}, l.from); diff != "" {
+		t.Errorf("watches were opened from: -want +got:\n%s", diff)
+	}
+	if events != watch.Interface(l.opened[1]) {
+		t.Error("it is not the second")
 	}
 }
 
