@@ -203,8 +203,12 @@ func (b *bench) again(ctx context.Context, program string, works func(ctx contex
 	if err != nil {
 		return 0, err
 	}
+	running, ok := used[program]
+	if !ok {
+		return 0, fmt.Errorf("the %s does not run", program) // the id 0 would be all of this group
+	}
 	begun := time.Now()
-	if err := syscall.Kill(used[program].PID, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(running.PID, syscall.SIGKILL); err != nil {
 		return 0, fmt.Errorf("kill the %s: %w", program, err)
 	}
 	for range 6000 {
