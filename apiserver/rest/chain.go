@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -47,6 +48,10 @@ type exchange struct {
 // authenticate, handle, audit line. Every answer has the envelope.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, id: uuid.NewString(), start: a.backend.Now()}
+	// A client asks again as soon as it has its answer. Where that is there before
+	// its connection is read anew, Go goes on with this one while the requests of
+	// others wait for up to 10 ms: they come first.
+	runtime.Gosched()
 	defer metrics.RequestBegins()()
 	w.Header().Set("X-Request-Id", x.id)
 	defer func() {

@@ -7,8 +7,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -299,6 +302,24 @@ var _ = Describe("Many at the same moment", func() {
 		}
 		group.Wait()
 	}
+
+	It("have a turn each, also beside a client that never pauses", func() {
+		DeferCleanup(runtime.GOMAXPROCS, runtime.GOMAXPROCS(1))
+		var turns atomic.Int64
+		stopped, stop := context.WithCancel(context.Background())
+		defer stop()
+		go func() { // another who waits for the processor
+			for ; stopped.Err() == nil; runtime.Gosched() {
+				turns.Add(1)
+			}
+		}()
+		Eventually(turns.Load).Should(BeNumerically(">", 0))
+		for range 20 {
+			before := turns.Load()
+			server.Config.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/api/v1.0/tickets", nil))
+			Expect(turns.Load()).To(BeNumerically(">", before))
+		}
+	})
 
 	It("lets exactly one of two handle a ticket, and tells the other why", func() {
 		for range 5 {
