@@ -159,9 +159,10 @@ func (x *Index) candidates(q Query) *roaring.Bitmap {
 }
 
 // intersection is what all have, the smallest first, so that what is made on the
-// way is small. It may be one of them.
+// way is small. It may be one of them: who may look at everything has nothing made.
 func intersection(all []*roaring.Bitmap) *roaring.Bitmap {
 	slices.SortFunc(all, func(a, b *roaring.Bitmap) int { return cmp.Compare(a.GetCardinality(), b.GetCardinality()) })
+	all = slices.Compact(all)
 	found := all[0]
 	for _, next := range all[1:] {
 		found = roaring.And(found, next)
@@ -306,17 +307,20 @@ func (x *Index) page(found *roaring.Bitmap, q Query) Page {
 	last := (total - 1) / q.PerPage
 	start := min(max(q.Page-1, 0), last) * q.PerPage
 	end := min(start+q.PerPage, total)
+	first := start
+	if q.Reverse {
+		first = total - end
+	}
 	out := Page{Total: total, Heads: make([]*v1alpha1.Ticket, 0, end-start)}
-	for at := start; at < end; at++ {
-		rank := at
-		if q.Reverse {
-			rank = total - 1 - at
-		}
-		ordinal, err := found.Select(uint32(rank)) //nolint:gosec // fits
-		if err != nil {
-			break // cannot be: rank is below the cardinality
-		}
-		out.Heads = append(out.Heads, x.entries[ordinal].ticket)
+	ordinals := found.Iterator()
+	if ordinal, err := found.Select(uint32(first)); err == nil { //nolint:gosec // fits; first is below the cardinality
+		ordinals.AdvanceIfNeeded(ordinal)
+	}
+	for range end - start {
+		out.Heads = append(out.Heads, x.entries[ordinals.Next()].ticket)
+	}
+	if q.Reverse {
+		slices.Reverse(out.Heads)
 	}
 	return out
 }

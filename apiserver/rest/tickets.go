@@ -252,8 +252,9 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 	if managed {
 		q.Creator = r.asked("creator")
 	}
-	q.Workflows = []string{}
-	visible, who := &index.Visibility{User: r.caller.User}, r.onlooker()
+	most := len(a.backend.Workflows())
+	q.Workflows = make([]string, 0, most)
+	visible, who := &index.Visibility{User: r.caller.User, Workflows: make([]string, 0, most)}, r.onlooker()
 	for w := range r.workflows() {
 		if wanted != nil && !slices.Contains(wanted, w.Status.ID) {
 			continue
