@@ -138,23 +138,22 @@ func paging(o *internalversion.ListOptions) (page, size int, err error) {
 var errHidden = errors.New("the raw tickets are not for this user")
 
 func (r *reader) query(ctx context.Context, who user.Info, name, namespace string) (index.Query, error) {
-	q := index.Query{Reverse: true, Workflows: []string{}}
-	visible, onlooker := &index.Visibility{User: name}, engine.NewOnlooker(name, r.backend.Directory())
-	for _, w := range r.backend.Workflows() {
-		if namespace != "" && w.Namespace != namespace {
-			continue
-		}
-		q.Workflows = append(q.Workflows, w.Key)
-		if w.Graph != nil && onlooker.SeesAll(&w.Graph.Spec) {
-			visible.Workflows = append(visible.Workflows, w.Key)
-		}
-	}
 	raw := &authorizationv1.ResourceAttributes{Group: v1alpha1.SchemeGroupVersion.Group, Resource: "tickets", Verb: "list", Namespace: namespace}
-	switch err := r.mustBeAllowed(ctx, who, raw, func(user.Info) error { return errHidden }); {
-	case errors.Is(err, errHidden):
-		q.Visible = visible
-	case err != nil:
-		return q, err
+	err := r.mustBeAllowed(ctx, who, raw, func(user.Info) error { return errHidden })
+	hidden := errors.Is(err, errHidden)
+	if err != nil && !hidden {
+		return index.Query{}, err
+	}
+	q := index.Query{Reverse: true, Workflows: []string{}, Onlooker: name}
+	onlooker := engine.NewOnlooker(name, r.backend.Directory())
+	for _, w := range r.backend.Workflows() {
+		switch {
+		case namespace != "" && w.Namespace != namespace:
+		case !hidden || w.Graph != nil && onlooker.SeesAll(&w.Graph.Spec):
+			q.Workflows = append(q.Workflows, w.Key)
+		default:
+			q.Partly = append(q.Partly, w.Key)
+		}
 	}
 	return q, nil
 }

@@ -52,11 +52,9 @@ func naive(all map[int]*v1alpha1.Ticket, q index.Query) []v1alpha1.WireID {
 			ok = t.Status.Related[1].Handled && is(t.Status.Related[1].User)
 		}
 		ok = ok && (q.Ended == nil || *q.Ended == ended)
-		ok = ok && (q.Workflows == nil || slices.Contains(q.Workflows, "it/"+string(t.Spec.WorkflowRef.Name)))
-		if v := q.Visible; v != nil {
-			related := string(t.Spec.Creator) == v.User || string(t.Status.Related[1].User) == v.User
-			ok = ok && (related || slices.Contains(v.Workflows, "it/"+string(t.Spec.WorkflowRef.Name)))
-		}
+		workflow := "it/" + string(t.Spec.WorkflowRef.Name)
+		related := string(t.Spec.Creator) == q.Onlooker || string(t.Status.Related[1].User) == q.Onlooker
+		ok = ok && (q.Workflows == nil || slices.Contains(q.Workflows, workflow) || related && slices.Contains(q.Partly, workflow))
 		ok = ok && (q.States == nil || slices.Contains(q.States, t.Status.StateID))
 		ok = ok && (q.Tickets == nil || slices.Contains(q.Tickets, t.Status.ID))
 		ok = ok && strings.Contains(strings.ToLower(t.Status.Title), strings.ToLower(q.Title)) && strings.HasPrefix(t.Status.SerialNumber, q.SerialPrefix)
@@ -127,15 +125,13 @@ func draw(rt *rapid.T, users []string) index.Query {
 		q.Ended = &ended
 	}
 	if rapid.Bool().Draw(rt, "by workflow") {
-		q.Workflows = rapid.SampledFrom([][]string{{}, {"it/w1"}, {"it/w0", "it/w1"}, {"it/w1", "it/without-tickets"}}).Draw(rt, "workflows")
+		names := rapid.Permutation([]string{"it/w0", "it/w1", "it/without-tickets"}).Draw(rt, "workflows")
+		all := rapid.IntRange(0, len(names)).Draw(rt, "all of")
+		part := rapid.IntRange(all, len(names)).Draw(rt, "part of")
+		q.Workflows, q.Partly, q.Onlooker = names[:all], names[all:part], rapid.SampledFrom(append(users, "")).Draw(rt, "onlooker")
 	}
 	if rapid.Bool().Draw(rt, "by state") {
 		q.States = []v1alpha1.WireID{0, 2}
-	}
-	if rapid.Bool().Draw(rt, "by view") {
-		q.Visible = &index.Visibility{
-			User: rapid.SampledFrom(append(users, "")).Draw(rt, "viewer"), Workflows: rapid.SampledFrom([][]string{nil, {"it/w0"}, {"it/w1"}, {"it/w0", "it/w1"}}).Draw(rt, "viewed"),
-		}
 	}
 	if rapid.Bool().Draw(rt, "by time") {
 		q.From, q.To = start.Add(3*time.Second), start.Add(40*time.Second)
@@ -184,7 +180,7 @@ func BenchmarkList(b *testing.B) {
 		"all":               {Category: index.CategoryAll},
 		"duty":              {Category: index.CategoryDuty, User: "p7"},
 		"workflow-and-open": {Category: index.CategoryAll, Workflows: []string{"it/w1"}, Ended: &ended},
-		"many-workflows":    {Category: index.CategoryAll, Workflows: many, Visible: &index.Visibility{User: "p7", Workflows: many[1:]}},
+		"many-workflows":    {Category: index.CategoryAll, Workflows: many[1:], Partly: many[:1], Onlooker: "p7"},
 		"serial":            {Category: index.CategoryAll, SerialPrefix: "sn_9999"},
 		"title":             {Category: index.CategoryAll, Title: "number 777"},
 	} {

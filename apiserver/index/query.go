@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	"k8s.io/apimachinery/pkg/util/sets"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
@@ -30,30 +29,17 @@ const (
 // Categories lists them all.
 var Categories = []Category{CategoryAll, CategoryOwner, CategoryDuty, CategoryRelation, CategoryWorked}
 
-// Visibility restricts what is listed to what a user may look at.
-type Visibility struct {
-	// User whose related tickets are shown.
-	User string
-	// Workflows whose tickets are all shown, as namespace/name, each once.
-	Workflows []string
-}
-
-// shows says that all tickets of some workflows are shown, so that nothing of
-// them has to be sorted out.
-func (v *Visibility) shows(workflows []string) bool {
-	return workflows != nil && (slices.Equal(workflows, v.Workflows) || sets.New(v.Workflows...).HasAll(workflows...))
-}
-
 // Query says what to list. Zero members do not restrict.
 type Query struct {
 	Category Category
 	// User of the category; not used by CategoryAll.
 	User string
-	// Workflows that may be listed at all, as namespace/name, each once; nil for
+	// Workflows whose tickets may be listed, as namespace/name, each once; nil for
 	// every one.
 	Workflows []string
-	// Visible restricts to what a user may look at; nil for no restriction.
-	Visible *Visibility
+	// Partly are others, whose tickets may be listed that Onlooker is related to.
+	Partly   []string
+	Onlooker string
 	// States and Tickets by wire id; nil for every one.
 	States, Tickets []v1alpha1.WireID
 	// SerialPrefix that the serial number starts with.
@@ -123,10 +109,7 @@ func (x *Index) lock() (unlock func()) {
 func (x *Index) candidates(q Query) *roaring.Bitmap {
 	in := []*roaring.Bitmap{x.category(q)} // all of these
 	if q.Workflows != nil {
-		in = append(in, x.of(q.Workflows))
-	}
-	if q.Visible != nil && !q.Visible.shows(q.Workflows) {
-		in = append(in, union([]*roaring.Bitmap{x.of(q.Visible.Workflows), x.posting(termRelated + q.Visible.User)}))
+		in = append(in, x.visible(q))
 	}
 	if q.States != nil {
 		states := make([]*roaring.Bitmap, 0, len(q.States))
@@ -156,6 +139,16 @@ func (x *Index) candidates(q Query) *roaring.Bitmap {
 	found := intersection(in)
 	found = restrict(found, q.Ended, x.posting(termEnded))
 	return restrict(found, q.Rejected, x.posting(termProgress+string(v1alpha1.ProgressRefused)))
+}
+
+// visible is what may be listed at all.
+func (x *Index) visible(q Query) *roaring.Bitmap {
+	all := x.of(q.Workflows)
+	if len(q.Partly) == 0 {
+		return all
+	}
+	related := intersection([]*roaring.Bitmap{x.of(q.Partly), x.posting(termRelated + q.Onlooker)})
+	return union([]*roaring.Bitmap{all, related})
 }
 
 // intersection is what all have, the smallest first, so that what is made on the

@@ -253,8 +253,8 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 		q.Creator = r.asked("creator")
 	}
 	most := len(a.backend.Workflows())
-	q.Workflows = make([]string, 0, most)
-	visible, who := &index.Visibility{User: r.caller.User, Workflows: make([]string, 0, most)}, r.onlooker()
+	q.Workflows, q.Partly, q.Onlooker = make([]string, 0, most), make([]string, 0, most), r.caller.User
+	who := r.onlooker()
 	for w := range r.workflows() {
 		if wanted != nil && !slices.Contains(wanted, w.Status.ID) {
 			continue
@@ -265,13 +265,11 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 		if managed && !who.Manages(&w.Graph.Spec) {
 			continue
 		}
-		q.Workflows = append(q.Workflows, w.Key)
-		if who.SeesAll(&w.Graph.Spec) {
-			visible.Workflows = append(visible.Workflows, w.Key)
+		if q.Category != index.CategoryAll || who.SeesAll(&w.Graph.Spec) {
+			q.Workflows = append(q.Workflows, w.Key)
+		} else {
+			q.Partly = append(q.Partly, w.Key)
 		}
-	}
-	if q.Category == index.CategoryAll {
-		q.Visible = visible
 	}
 	return q, nil
 }
