@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"runtime"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -246,6 +247,10 @@ func (b *bench) atScale(ctx context.Context, tickets int) error {
 // listRow measures a query with 8 clients.
 func (b *bench) listRow(ctx context.Context, q query) (listRow, error) {
 	fmt.Fprintf(os.Stderr, "%s, 8 clients\n", q.name)
+	before, err := local.Stolen()
+	if err != nil {
+		return listRow{}, err
+	}
 	got, err := measure(ctx, 8, b.each, func(client int) func(context.Context) error {
 		n, rest := 0, b.rest.alone()
 		return func(ctx context.Context) error {
@@ -255,5 +260,9 @@ func (b *bench) listRow(ctx context.Context, q query) (listRow, error) {
 			return rest.Fetch(ctx, q.path(client, n))
 		}
 	})
-	return listRow{q.name, got, q.budget}, err
+	if err != nil {
+		return listRow{}, err
+	}
+	after, err := local.Stolen()
+	return listRow{query: q, result: got, stolen: float64(after-before) / float64(b.each) / float64(runtime.NumCPU())}, err
 }

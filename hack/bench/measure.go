@@ -127,16 +127,16 @@ func budget(what string, got, want float64, atLeast bool) {
 
 // listRow is a query with many tickets.
 type listRow struct {
-	name string
+	query
 	result
-	budget time.Duration // of p99; 0 for none
+	stolen float64 // the part of the processors' time that other machines had
 }
 
 // printScale writes the table of many tickets, and the budgets under it.
 func printScale(tickets int, rows []listRow, starts map[string]time.Duration, used map[string]local.Process) {
-	fmt.Printf("\n%-26s %12s %10s %10s\n", fmt.Sprintf("%d tickets", tickets), "8 clients/s", "median", "p99")
+	fmt.Printf("\n%-26s %12s %10s %10s %10s\n", fmt.Sprintf("%d tickets", tickets), "8 clients/s", "median", "p99", "stolen")
 	for _, r := range rows {
-		fmt.Printf("%-26s %12.0f %10s %10s\n", r.name, r.rate, short(r.p50), short(r.p99))
+		fmt.Printf("%-26s %12.0f %10s %10s %9.1f%%\n", r.name, r.rate, short(r.p50), short(r.p99), 100*r.stolen)
 	}
 	fmt.Println()
 	for _, name := range slices.Sorted(maps.Keys(used)) {

@@ -44,3 +44,14 @@ func (t *Ticketflow) Processes() (map[string]Process, error) {
 	}
 	return out, nil
 }
+
+// Stolen is the processor time, of all cores, that this machine has been refused so
+// far by the one that it runs on: other machines had it.
+func Stolen() (time.Duration, error) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, err
+	}
+	stat, err := fs.Stat()
+	return time.Duration(stat.CPUTotal.Steal * float64(time.Second)), err
+}
