@@ -93,8 +93,13 @@ func (a *API) serve(x *exchange, found *route, id string) {
 	}
 	caller.IdempotencyKey = cmp.Or(x.r.Header.Get("Idempotency-Key"), caller.Nonce)
 	caller.Method, caller.Path = x.r.Method, x.r.URL.Path
+	query, err := pairs(x.r.URL.RawQuery)
+	if err != nil {
+		a.fail(x, badParameter("the query", "has too many parameters"))
+		return
+	}
 	req := &request{
-		Request: x.r, api: a, route: found, caller: caller, id: wireID(id), query: x.r.URL.Query(),
+		Request: x.r, api: a, route: found, caller: caller, id: wireID(id), query: query,
 	}
 	if err := a.prepare(x, req, found); err != nil {
 		a.fail(x, err)

@@ -179,7 +179,7 @@ var chinese = map[string]string{
 	"could not be read":                                            "无法读取",
 	"is empty":                                                     "为空",
 	"is not a JSON object":                                         "不是JSON对象",
-	"is not a form, though its Content-Type says so":               "不是表单, 与其Content-Type不符",
+	"has too many parameters":                                      "参数过多",
 	"is not an id":                                                 "不是id",
 	"is neither 0 nor 1":                                           "既不是0也不是1",
 	"is not a list of ids with commas":                             "不是逗号分隔的id列表",

@@ -226,6 +226,32 @@ var _ = Describe("Clients as they are seen on the wire", func() {
 		as("lilei").send(http.MethodGet, "tickets?category=all&unknown=&username=x", "{}").ok()
 	})
 
+	It("may write what escapes nothing, and lose nothing by it", func() {
+		form := as("lilei").with("Content-Type", "application/x-www-form-urlencoded")
+		form.post("tickets", "workflow_id=1&transition_id=1&title=50%;+a+&days=3").ok()
+		titled := func(query string) any {
+			return as("lilei").get("tickets?category=owner&title=" + query).ok().(map[string]any)["total"]
+		}
+		Expect(titled("50%;")).To(BeEquivalentTo(1))
+		Expect(titled("0%25%3B")).To(BeEquivalentTo(1))
+		Expect(titled("nosuch;x")).To(BeEquivalentTo(0))
+		Expect(titled("nosuch%")).To(BeEquivalentTo(0))
+		as("lilei").get("tickets?category=owner&ticket_ids=1;2").refused("BadParameter", "ticket_ids")
+		as("lilei").get("tickets?category=owner"+strings.Repeat("&a", 20_000)).refused("BadParameter", "the query has too many parameters")
+		form.post("tickets", strings.Repeat("a&", 20_000)).refused("BadBody", "too many parameters")
+	})
+
+	DescribeTable("may write nothing but UTF-8, and lose nothing by the refusal", func(kind, body string) {
+		ticket := open(4)
+		as("lilei").with("Content-Type", kind).post(ticket+"/comments", body).refused("BadBody", "UTF-8")
+		Expect(as("lilei").get(ticket + "/flowlogs").ok()).To(keys(Keys{"total": BeEquivalentTo(1)}))
+	},
+		Entry("as JSON", "application/json", "{\"suggestion\": \"\xc4\xe3\"}"),
+		Entry("as half a character in JSON", "application/json", `{"suggestion": "\ud800"}`),
+		Entry("as a form", "application/x-www-form-urlencoded", "suggestion=%c4%e3"),
+		Entry("as a form that escapes nothing", "application/x-www-form-urlencoded", "suggestion=\xc4\xe3"),
+	)
+
 	It("may repeat a request that has a key", func() {
 		once := as("lilei").with("Idempotency-Key", "once")
 		body := `{"workflow_id": 1, "transition_id": 1, "title": "once", "days": 1}`
