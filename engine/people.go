@@ -5,7 +5,10 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 )
@@ -129,10 +132,18 @@ func knownUser(user string, application Application, dir Directory) *Refusal {
 	switch {
 	case !ok && !application.AllowUnknownUsers:
 		return refuse(ReasonUnknownUser, "there is no user %q", user)
+	case !ok && !isUserName(user):
+		return refuse(ReasonUnknownUser, "%q is not one user name", user)
 	case ok && !person.Active:
 		return refuse(ReasonUnknownUser, "the user %q is not active", user)
 	}
 	return nil
+}
+
+// isUserName says whether a name has the form of one (v1alpha1.UserName).
+func isUserName(name string) bool {
+	return name != "" && name == strings.TrimSpace(name) && utf8.RuneCountInString(name) <= maxUserName &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r == ',' || unicode.IsControl(r) })
 }
 
 // Ended says whether a ticket has come to its end: Finished or Closed, or
@@ -223,6 +234,8 @@ func (t *turn) targetUser() *Refusal {
 	switch {
 	case !ok && !allowUnknown:
 		return refuse(ReasonUnknownUser, "target_username: there is no user %q", target)
+	case !ok && !isUserName(target):
+		return refuse(ReasonUnknownUser, "target_username: %q is not one user name", target)
 	case ok && !person.Active:
 		return refuse(ReasonUnknownUser, "target_username: the user %q is not active", target)
 	}

@@ -17,11 +17,12 @@ import (
 
 // Bounds of what people write (architecture.md, Security).
 const (
-	MaxTitle   = 500
-	MaxComment = 10_000
-	maxString  = 1_000
-	maxText    = 10_000
-	maxChoice  = 50
+	MaxTitle    = 500
+	MaxComment  = 10_000
+	maxString   = 1_000
+	maxText     = 10_000
+	maxChoice   = 50
+	maxUserName = 100
 )
 
 // Convert reads a value as the field's type wants it, without loss
@@ -256,10 +257,11 @@ func (f *Field) toChoices(raw any) (any, error) {
 
 func toUser(raw any) (any, error) {
 	text, ok := scalarText(raw) // names may be numbers
-	if _, truth := raw.(bool); truth || !ok || strings.Contains(text, ",") || utf8.RuneCountInString(text) > 100 {
+	text = strings.TrimSpace(text)
+	if _, truth := raw.(bool); truth || !ok || text != "" && !isUserName(text) {
 		return nil, Say("is not one user name")
 	}
-	return strings.TrimSpace(text), nil
+	return text, nil
 }
 
 func toUsers(raw any) (any, error) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,7 +26,7 @@ import (
 const (
 	// window is how far a timestamp may be off, either way.
 	window = 120 * time.Second
-	// maxUsername bounds a header that is stored with every action.
+	// maxUsername bounds a header that is stored with every action, in characters.
 	maxUsername = 100
 )
 
@@ -78,7 +79,7 @@ func (s *Signature) Authenticate(r *http.Request) (backend.Caller, *backend.Fail
 		return known, failure
 	}
 	user := r.Header.Get("username")
-	if len(user) > maxUsername {
+	if utf8.RuneCountInString(user) > maxUsername {
 		return known, backend.Failf(engine.ReasonUnknownUser, "username: it is too long")
 	}
 	known.User = user

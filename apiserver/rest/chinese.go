@@ -102,6 +102,8 @@ var chinese = map[string]string{
 	"force a state":                                                                 "强制修改状态",
 	"close the ticket":                                                              "关闭工单",
 	"delete the ticket":                                                             "删除工单",
+	"target_username: %q is not one user name":                                      "target_username: %q不是一个用户名",
+	"%q is not one user name":                                                       "%q不是一个用户名",
 	"target_username: %q is a reserved name":                                        "target_username: %q是保留名称",
 	"target_username: there is no user %q":                                          "target_username: 没有用户%q",
 	"target_username: the user %q is not active":                                    "target_username: 用户%q未激活",

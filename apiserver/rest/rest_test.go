@@ -252,6 +252,27 @@ var _ = Describe("Clients as they are seen on the wire", func() {
 		Entry("as a form that escapes nothing", "application/x-www-form-urlencoded", "suggestion=\xc4\xe3"),
 	)
 
+	It("may name people whom nobody knows, where the application says so", func(ctx SpecContext) {
+		var trusting v1alpha1.Application
+		Expect(k8s.Get(ctx, client.ObjectKey{Name: "desk"}, &trusting)).To(Succeed())
+		trusting.ObjectMeta = metav1.ObjectMeta{Name: "trusting"}
+		trusting.Spec.UnknownUsers = v1alpha1.UnknownUsersAllow
+		Expect(k8s.Create(ctx, &trusting)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(k8s.Delete(ctx, &trusting)).To(Succeed()) })
+		name := strings.Repeat("王", 100)
+		stranger, leader := as(name).through("trusting"), as("zhangsan").through("trusting")
+		Eventually(func() int { return stranger.get("workflows").Code }).Should(Equal(0))
+
+		ticket := open(4)
+		for _, none := range []string{"a,b", `a\u0007`, " a", strings.Repeat("x", 101)} {
+			leader.post(ticket+"/deliver", fmt.Sprintf(`{"target_username": "%s"}`, none)).refused("UnknownUser", "target_username")
+		}
+		as("a,b").through("trusting").get("tickets?category=owner").refused("UnknownUser", "is not one user name")
+		as(name+"x").through("trusting").get("tickets?category=owner").refused("UnknownUser", "too long")
+		leader.post(ticket+"/deliver", fmt.Sprintf(`{"target_username": "%s"}`, name)).ok()
+		stranger.patch(ticket, `{"transition_id": 3}`).ok()
+	})
+
 	It("may repeat a request that has a key", func() {
 		once := as("lilei").with("Idempotency-Key", "once")
 		body := `{"workflow_id": 1, "transition_id": 1, "title": "once", "days": 1}`
