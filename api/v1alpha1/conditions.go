@@ -29,6 +29,9 @@ const (
 	ReasonInvalid = "Invalid"
 	// ReasonSuspended: the workflow is sound, but opens no new tickets.
 	ReasonSuspended = "Suspended"
+	// ReasonTerminating: the workflow was deleted, and stays until no unfinished
+	// ticket is on it.
+	ReasonTerminating = "Terminating"
 	// ReasonIDTaken: the wanted id belongs to something else, which came first.
 	ReasonIDTaken = "IDTaken"
 	// ReasonNameTaken: the wanted wire name belongs to something else, which came first.

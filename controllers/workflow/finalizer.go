@@ -24,12 +24,22 @@ func (r *Reconciler) hold(ctx context.Context, w *v1alpha1.Workflow) error {
 	return r.patchFinalizers(ctx, w, before)
 }
 
+// leavingMessage says why a workflow that is to be deleted is still there.
+const leavingMessage = "it is being deleted, opens no new tickets and goes once no unfinished ticket is on it"
+
 // release takes the finalizer off a workflow that is to be deleted, once no
-// unfinished ticket is on it. What ended tickets follow stays for them.
+// unfinished ticket is on it; until then its condition says what it waits for.
+// What ended tickets follow stays for them.
 func (r *Reconciler) release(ctx context.Context, w *v1alpha1.Workflow) error {
 	inUse, err := r.inUse(ctx, w)
-	if err != nil || inUse {
+	if err != nil {
 		return err
+	}
+	if inUse && !directory.Counts(w.Status.Conditions) {
+		return nil // its id stays another's
+	}
+	if inUse {
+		return r.say(ctx, w.DeepCopy(), w, verdict{v1alpha1.ReasonTerminating, leavingMessage})
 	}
 	if err := r.leaveRevisions(ctx, w); err != nil {
 		return err

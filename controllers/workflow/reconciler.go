@@ -79,12 +79,8 @@ func (r *Reconciler) reconcile(ctx context.Context, w *v1alpha1.Workflow) (recon
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	conditions.SetReady(r.Clock, &w.Status.Conditions, w.Generation, v.reason, v.message)
-	w.Status.ObservedGeneration = w.Generation
-	if !equality.Semantic.DeepEqual(before.Status, w.Status) {
-		if err := r.Client.Status().Patch(ctx, w, client.MergeFrom(before)); err != nil {
-			return reconcile.Result{}, fmt.Errorf("write the status: %w", err)
-		}
+	if err := r.say(ctx, before, w, v); err != nil {
+		return reconcile.Result{}, err
 	}
 	again, err := r.prune(ctx, w)
 	return reconcile.Result{RequeueAfter: again}, err
@@ -92,6 +88,19 @@ func (r *Reconciler) reconcile(ctx context.Context, w *v1alpha1.Workflow) (recon
 
 // verdict is what the Ready condition says.
 type verdict struct{ reason, message string }
+
+// say writes the verdict, with whatever else of the status differs from before.
+func (r *Reconciler) say(ctx context.Context, before, w *v1alpha1.Workflow, v verdict) error {
+	conditions.SetReady(r.Clock, &w.Status.Conditions, w.Generation, v.reason, v.message)
+	w.Status.ObservedGeneration = w.Generation
+	if equality.Semantic.DeepEqual(before.Status, w.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, w, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("write the status: %w", err)
+	}
+	return nil
+}
 
 // judge compiles the workflow, and brings its status's ids and revision up to
 // date if it is sound.
