@@ -91,6 +91,9 @@ func noDryRun(options *metav1.CreateOptions) error {
 
 // shown is a ticket for who has done something with it, or is allowed to see it.
 func (r *reader) shown(ctx context.Context, t *v1alpha1.Ticket, name string, allowed bool) (v1alpha1.JSONObject, error) {
+	if t.Status.State == "" {
+		return nil, nil // deleted since: no more is remembered of it
+	}
 	graph, err := r.backend.Graph(ctx, t)
 	if err != nil {
 		return nil, err

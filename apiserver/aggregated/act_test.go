@@ -256,6 +256,16 @@ var _ = Describe("a ticket through kube-apiserver", Ordered, func() {
 			Expect(err).NotTo(HaveOccurred())
 		}
 		Expect(stored(ctx, first.GetName()).Status.HistoryCount).To(BeEquivalentTo(2), "opened, and one comment")
+
+		Expect(k8s.Delete(ctx, stored(ctx, first.GetName()))).To(Succeed())
+		var again *unstructured.Unstructured
+		Eventually(func() map[string]any {
+			again, err = post(ctx, "lilei", "namespaces/desk/tickets", body)
+			Expect(err).NotTo(HaveOccurred())
+			value, _ := again.Object["value"].(map[string]any)
+			return value
+		}).Should(BeEmpty(), "once its deletion was seen")
+		Expect(again.GetUID()).To(Equal(first.GetUID()), "and no other is opened")
 	})
 
 	It("is acted on for others by who may act as them, through an application", func(ctx SpecContext) {

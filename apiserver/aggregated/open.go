@@ -60,6 +60,9 @@ func (s *tickets) open(ctx context.Context, namespace string, o *restv1.Opening)
 		return nil, "", err
 	}
 	note(ctx, c)
+	if t, before, err := s.backend.OpenedBefore(ctx, c, workflow); before {
+		return t, c.User, err
+	}
 	t, err := s.backend.Create(ctx, c, workflow, v1alpha1.TicketSpec{
 		Title: o.Title, Transition: o.Transition, Fields: o.Fields, Comment: o.Comment, Parent: o.Parent,
 	})

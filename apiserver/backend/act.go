@@ -39,28 +39,16 @@ func (b *Backend) Act(ctx context.Context, c Caller, t *v1alpha1.Ticket, action 
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	after, err := b.decided(ctx, nameOf(t), action)
+	after, err := b.decided(ctx, nameOf(t), action, c.IdempotencyKey != "")
 	if err == nil {
-		if action.Type == v1alpha1.ActionDelete {
-			b.deleted.Add(id, true, deletedFor)
-		}
 		b.awaitParents(ctx, after)
 	}
 	return after, err
 }
 
-// HasDeleted says that the caller repeats, by its Idempotency-Key, a request that
-// has deleted its ticket. No ticket can remember that: this server does, for an hour.
-func (b *Backend) HasDeleted(c Caller) bool {
-	if c.IdempotencyKey == "" {
-		return false
-	}
-	_, known := b.deleted.Get(c.keyHash())
-	return known
-}
-
-// decided asks for an action in its turn until it has an outcome.
-func (b *Backend) decided(ctx context.Context, name types.NamespacedName, action v1alpha1.TicketAction) (*v1alpha1.Ticket, error) {
+// decided asks for an action in its turn until it has an outcome. One that may be
+// a repetition is looked for in all that was ever done with the ticket.
+func (b *Backend) decided(ctx context.Context, name types.NamespacedName, action v1alpha1.TicketAction, repeatable bool) (*v1alpha1.Ticket, error) {
 	release, err := b.turns.take(ctx, name)
 	if err != nil {
 		return nil, busy()
@@ -68,12 +56,31 @@ func (b *Backend) decided(ctx context.Context, name types.NamespacedName, action
 	defer release()
 	waiting, remove := b.waiters.add(name)
 	defer remove()
+	if repeatable {
+		if t, err := b.didLongAgo(ctx, name, action.ID); t != nil || err != nil {
+			return t, err
+		}
+	}
 	for {
 		result, err := b.attempt(ctx, waiting, name, action)
 		if result != nil || err != nil {
 			return result, err
 		}
 	}
+}
+
+// didLongAgo answers the ticket if the action is in its history: also in what has
+// moved out of the status, which remembers only the newest.
+func (b *Backend) didLongAgo(ctx context.Context, name types.NamespacedName, id string) (*v1alpha1.Ticket, error) {
+	t, ok := b.index.ByName(name)
+	if !ok || isDecided(t, id) {
+		return nil, nil
+	}
+	entries, err := b.History(ctx, t)
+	if err != nil || !did(entries, id) {
+		return nil, err
+	}
+	return t, nil
 }
 
 func busy() *Failure {
@@ -196,8 +203,13 @@ func outcome(t *v1alpha1.Ticket, id string) (result *v1alpha1.Ticket, failure er
 	switch {
 	case ok && recent.Outcome == v1alpha1.ActionRefused:
 		return nil, &Failure{Reason: engine.Reason(recent.Reason), Message: recent.Message}, true
-	case ok, slices.ContainsFunc(t.Status.History, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == id }):
+	case ok, did(t.Status.History, id):
 		return t, nil, true
 	}
 	return nil, nil, false
+}
+
+// did says whether an action is in a history.
+func did(entries []v1alpha1.HistoryEntry, id string) bool {
+	return slices.ContainsFunc(entries, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == id })
 }

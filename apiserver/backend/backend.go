@@ -19,7 +19,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
@@ -71,20 +70,13 @@ type Backend struct {
 	timeout   time.Duration
 	waiters   waiters
 	turns     turns
-	// deleted are the actions that have deleted a ticket, by their ids.
-	deleted *utilcache.LRUExpireCache
+	deleted   deleted
 	// workflows are what Workflows answers, looked up once after each change.
 	workflows atomic.Pointer[func() []Listed]
 
 	ready sync.Once
 	done  chan struct{} // closed once the index has the first list
 }
-
-// mostDeleted bounds how many deletions are remembered, and deletedFor for how long.
-const (
-	mostDeleted = 10_000
-	deletedFor  = time.Hour
-)
 
 const indexRecordsOf = "spec.ticketName"
 
@@ -111,7 +103,7 @@ func New(o Options) (*Backend, error) {
 		clock: o.Clock, location: cmp.Or(o.Location, time.UTC), timeout: o.ActionTimeout, done: make(chan struct{}),
 		waiters: waiters{byName: map[types.NamespacedName]map[*waiter]struct{}{}},
 		turns:   turns{byName: map[types.NamespacedName]*turn{}},
-		deleted: utilcache.NewLRUExpireCache(mostDeleted),
+		deleted: newDeleted(),
 	}
 	b.forgetWorkflows()
 	return b, nil
@@ -222,6 +214,7 @@ func (b *Backend) gone(object any) {
 		return
 	}
 	b.index.Delete(nameOf(ticket))
+	b.deleted.note(ticket)
 	b.waiters.tell(nameOf(ticket), nil)
 }
 

@@ -35,10 +35,7 @@ func (b *Backend) Create(ctx context.Context, c Caller, w *v1alpha1.Workflow, sp
 		}
 		ticket.Name = objectName(w.Name, id[len(id)-12:]+id[:8])
 	} else {
-		ticket.Name = objectName(w.Name, c.keyHash()[:20])
-		if present, ok := b.Ticket(ctx, ticket.Namespace, ticket.Name); ok {
-			return b.opened(ctx, present)
-		}
+		ticket.Name = keyedName(c, w)
 	}
 	if refusal := b.refuseEarly(ctx, w, ticket); refusal != nil {
 		return nil, refusal
@@ -49,6 +46,28 @@ func (b *Backend) Create(ctx context.Context, c Caller, w *v1alpha1.Workflow, sp
 	}
 	return opened, err
 }
+
+// OpenedBefore answers the ticket that the caller has opened with the same
+// Idempotency-Key, if there is one; for an hour after that was deleted, its
+// metadata and id alone. It is asked before anything else is that has to do with
+// opening: what that depends on may be different by now.
+func (b *Backend) OpenedBefore(ctx context.Context, c Caller, w *v1alpha1.Workflow) (t *v1alpha1.Ticket, before bool, err error) {
+	if c.IdempotencyKey == "" {
+		return nil, false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	name := keyedName(c, w)
+	if present, ok := b.Ticket(ctx, w.Namespace, name); ok {
+		t, err = b.opened(ctx, present)
+		return t, true, err
+	}
+	t, before = b.deleted.ticket(types.NamespacedName{Namespace: w.Namespace, Name: name})
+	return t, before, nil
+}
+
+// keyedName is the resource name of the ticket that a key opens.
+func keyedName(c Caller, w *v1alpha1.Workflow) string { return objectName(w.Name, c.keyHash()[:20]) }
 
 // objectName is a ticket's resource name: the workflow's, cut to fit, and a suffix.
 func objectName(workflow, suffix string) string {

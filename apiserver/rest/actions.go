@@ -60,6 +60,9 @@ func (a *API) createTicket(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if t, before, err := a.backend.OpenedBefore(r.Context(), r.caller, workflow); before {
+		return opened(t, err)
+	}
 	spec, err := r.ticketSpec(workflow, transitionID)
 	if err != nil {
 		return answer{}, err
@@ -68,6 +71,10 @@ func (a *API) createTicket(r *request) (answer, error) {
 	if refused(err, engine.ReasonUnknownTransition) {
 		return answer{}, engine.Refuse(engine.ReasonUnknownTransition, "transition_id: %d does not lead on from the start state of workflow %d", transitionID, workflowID)
 	}
+	return opened(t, err)
+}
+
+func opened(t *v1alpha1.Ticket, err error) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}

@@ -88,7 +88,8 @@ func (d *document) add(r *route) error {
 	}
 	if r.method != http.MethodGet {
 		operation.AddParameter(openapi3.NewHeaderParameter("Idempotency-Key").WithSchema(openapi3.NewStringSchema()).
-			WithDescription("Makes the repetition of the request harmless."))
+			WithDescription("Makes the repetition of the request harmless: it has the same outcome, and is applied once. A ticket remembers " +
+				"what was done with it as long as it is there; that a ticket was opened and is gone is remembered for an hour."))
 		operation.RequestBody = requestBody(r)
 	}
 	d.doc.AddOperation("/"+r.path, r.method, operation)

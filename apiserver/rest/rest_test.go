@@ -287,11 +287,53 @@ var _ = Describe("Clients as they are seen on the wire", func() {
 		gone := as("admin").with("Idempotency-Key", "gone")
 		gone.delete(ticket).ok()
 		Eventually(func() string { return as("admin").get(ticket).Reason }).Should(Equal("UnknownTicket"))
+		for range 20 {
+			as("lilei").post(ticket+"/comments", `{"suggestion": "more"}`).ok()
+		}
+		as("lilei").with("Idempotency-Key", "said").post(ticket+"/comments", `{"suggestion": "said once"}`).ok()
+		Expect(as("lilei").get(ticket+"/flowlogs").ok()).To(keys(Keys{"total": BeEquivalentTo(22)}), "long ago is not forgotten")
+
+		opened := fmt.Sprintf("tickets/%v", first.(map[string]any)["ticket_id"])
+		as("admin").delete(opened).ok()
+		Eventually(func() string { return as("admin").get(opened).Reason }).Should(Equal("UnknownTicket"))
+		Expect(once.post("tickets", body).ok()).To(Equal(first), "not another ticket")
 		gone.delete(ticket).ok()
 		as("lilei").with("Idempotency-Key", "gone").delete(ticket).refused("UnknownTicket", "")
 		as("admin").with("Idempotency-Key", "other").delete(ticket).refused("UnknownTicket", "")
 		as("admin").delete(ticket).refused("UnknownTicket", "")
 		gone.delete(open(1)).ok()
+	})
+
+	It("may repeat what they did, also when it is not theirs to do any more", func() {
+		ticket := open(4)
+		did := []func(){}
+		do := func(user, method, path, body string) {
+			GinkgoHelper()
+			key := fmt.Sprintf("step-%d", len(did))
+			first := as(user).with("Idempotency-Key", key).send(method, ticket+path, body).ok()
+			did = append(did, func() {
+				GinkgoHelper()
+				Expect(as(user).with("Idempotency-Key", key).send(method, ticket+path, body).ok()).To(Equal(first), key)
+			})
+			did[len(did)-1]()
+		}
+		do("lilei", http.MethodPost, "/retreat", `{}`)
+		do("lilei", http.MethodPatch, "", `{"transition_id": 1, "title": "t", "days": 4}`)
+		do("zhangsan", http.MethodPost, "/deliver", `{"target_username": "wangwu"}`)
+		do("wangwu", http.MethodPost, "/add_node", `{"target_username": "guiji"}`)
+		do("guiji", http.MethodPost, "/add_node_end", `{}`)
+		do("wangwu", http.MethodPatch, "/fields", `{"days": 5}`)
+		do("wangwu", http.MethodPatch, "", `{"transition_id": 3}`)
+		do("guiji", http.MethodPost, "/accept", ``)
+		do("guiji", http.MethodPost, "/comments", `{"suggestion": "x"}`)
+		do("admin", http.MethodPut, "/state", `{"state_id": 2}`)
+		do("admin", http.MethodPost, "/close", `{}`)
+		total := as("admin").get(ticket + "/flowlogs").ok().(map[string]any)["total"]
+		Expect(total).To(BeEquivalentTo(11), "all but the change of fields, and the opening")
+		for _, again := range did {
+			again()
+		}
+		Expect(as("admin").get(ticket + "/flowlogs").ok()).To(keys(Keys{"total": Equal(total)}))
 	})
 
 	It("may be of the old release", func() {
