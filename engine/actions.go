@@ -181,7 +181,8 @@ func (t *turn) setFields() *Refusal {
 	changes, found := v1alpha1.JSONObject{}, &findings{}
 	for _, name := range slices.Compact(names) {
 		if !t.graph.settable(name) {
-			return refuse(ReasonUnknownKey, "%q is no field of the workflow", name)
+			found.unknown = append(found.unknown, Say("%q is no field of the workflow", name))
+			continue
 		}
 		raw, _ := asked.get(v1alpha1.FormFieldName(name))
 		t.setChange(changes, found, name, raw)

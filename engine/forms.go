@@ -16,11 +16,16 @@ import (
 type findings struct {
 	missing []string
 	invalid Phrases
+	unknown Phrases // names that are no field's
 }
 
 func (f *findings) refusal() *Refusal {
 	missing := strings.Join(f.missing, ", ")
 	switch {
+	case len(f.unknown) > 0 && len(f.invalid) > 0:
+		return refuse(ReasonUnknownKey, "%s; invalid fields: %s", f.unknown, f.invalid)
+	case len(f.unknown) > 0:
+		return refuse(ReasonUnknownKey, "%s", f.unknown)
 	case len(f.missing) > 0 && len(f.invalid) > 0:
 		return refuse(ReasonMissingFields, "missing fields: %s; invalid fields: %s", missing, f.invalid)
 	case len(f.missing) > 0:
@@ -50,6 +55,12 @@ func (r request) get(field v1alpha1.FormFieldName) (any, bool) {
 // fields are converted and checked, all others are ignored, as if they had not
 // been sent. Required fields are demanded where the transition says so.
 func (t *turn) fill(state *State, check v1alpha1.FieldCheck, r request) (v1alpha1.JSONObject, *Refusal) {
+	changes, found := t.read(state, check, r)
+	return changes, found.refusal()
+}
+
+// read is fill of which the caller has more to find.
+func (t *turn) read(state *State, check v1alpha1.FieldCheck, r request) (v1alpha1.JSONObject, *findings) {
 	changes, found := v1alpha1.JSONObject{}, &findings{}
 	for _, entry := range state.Form {
 		if entry.Access == v1alpha1.AccessReadOnly {
@@ -64,7 +75,7 @@ func (t *turn) fill(state *State, check v1alpha1.FieldCheck, r request) (v1alpha
 			found.missing = append(found.missing, string(entry.Field))
 		}
 	}
-	return changes, found.refusal()
+	return changes, found
 }
 
 // settable says whether a name is that of a field that can be given a value: the

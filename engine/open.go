@@ -48,13 +48,13 @@ func (t *turn) open(ids Identities) *Refusal {
 	if spec.Title != "" {
 		fields[titleField] = spec.Title
 	}
-	changes, r := t.fill(t.graph.Start, chosen.FieldCheck, request{fields: fields})
-	if r != nil {
-		return r
-	}
+	changes, found := t.read(t.graph.Start, chosen.FieldCheck, request{fields: fields})
 	// The title is stored whatever the form says of it (rest-behaviour.md §4.2).
-	if spec.Title != "" {
-		changes[titleField] = spec.Title
+	if title := fields[titleField]; !isEmpty(title) && !t.graph.Start.takes(titleField) {
+		t.setChange(changes, found, titleField, title)
+	}
+	if r := found.refusal(); r != nil {
+		return r
 	}
 	status := &t.s.Status
 	status.ID, status.SerialNumber, status.WorkflowRevision = ids.ID, ids.SerialNumber, ids.Revision

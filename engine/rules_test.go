@@ -220,6 +220,56 @@ func TestOpening(t *testing.T) {
 	}
 }
 
+func TestTheTitleOfANewTicket(t *testing.T) {
+	const without, shown = "", "{field: title, access: ReadOnly}, "
+	cases := map[string]struct {
+		form  string
+		title any
+		want  string // the title, or what the refusal says
+	}{
+		"is stored where the form lacks it":         {without, "vpn", "vpn"},
+		"is stored where the form only shows it":    {shown, "vpn", "vpn"},
+		"is written as a text":                      {without, int64(7), "7"},
+		"may be left out where the form lacks it":   {without, nil, ""},
+		"is refused with the rest of the form":      {"{field: title, access: Required}, ", []any{"x"}, "missing fields: days; invalid fields: title is not a text"},
+		"is refused where the form lacks it":        {without, map[string]any{"a": true}, "missing fields: days; invalid fields: title is not a text"},
+		"is refused where the form only shows it":   {shown, strings.Repeat("长", 501), "missing fields: days; invalid fields: title has 501 characters"},
+		"is missing once where the form demands it": {"{field: title, access: Required}, ", "", "missing fields: title, days"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := compile(t, strings.Replace(vpn, "{field: title, access: Required}, ", tc.form, 1))
+			s := engine.Snapshot{Namespace: "it", Name: "vpn-1", UID: "0190", Spec: v1alpha1.TicketSpec{
+				Creator: "lilei", By: portal(), Transition: "submit", Fields: v1alpha1.JSONObject{"title": tc.title},
+			}}
+			if !strings.Contains(tc.want, "days") {
+				s.Spec.Fields["days"] = int64(1)
+			}
+			next, refusal := engine.Open(g, s, engine.Identities{ID: 17, Revision: "vpn-1"}, directory(), start)
+			got := next.Status.Title
+			if refusal != nil {
+				got = refusal.Message
+			}
+			if refused := strings.Contains(tc.want, "fields"); refused != (refusal != nil) || !strings.HasPrefix(got, tc.want) || !refused && got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAllThatIsWrongWithFieldsIsToldAtOnce(t *testing.T) {
+	fields := v1alpha1.JSONObject{"state_id": int64(1), "colour": "red", "days": "many", "region": "9"}
+	refusal := atOps(t).try("lilei", v1alpha1.TicketAction{Type: v1alpha1.ActionSetFields, Fields: fields})
+	if refusal == nil || refusal.Reason != engine.ReasonUnknownKey {
+		t.Fatalf("got %v, want UnknownKey", refusal)
+	}
+	for name := range fields {
+		if !strings.Contains(refusal.Message, name) {
+			t.Errorf("%q does not name %s", refusal.Message, name)
+		}
+	}
+}
+
 func TestWhatConditionsSeeOfAField(t *testing.T) {
 	const over, own, fails = "end", "work", ""
 	cases := map[string]struct {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
 	"ticketflow.dev/ticketflow/apiserver/backend"
@@ -87,9 +88,6 @@ func (r *request) ticketSpec(w *v1alpha1.Workflow, transitionID v1alpha1.WireID)
 	if spec.Comment, err = r.bodyText("suggestion"); err != nil {
 		return spec, err
 	}
-	if spec.Title, err = r.bodyText("title"); err != nil {
-		return spec, err
-	}
 	if spec.Parent, err = r.parent(w); err != nil {
 		return spec, err
 	}
@@ -104,13 +102,11 @@ func (r *request) ticketSpec(w *v1alpha1.Workflow, transitionID v1alpha1.WireID)
 	if transition, ok := graph.TransitionByID(transitionID); ok && transition.From == graph.Start {
 		spec.Transition = transition.Name
 	}
-	spec.Fields, _ = r.fields(func(name string) bool { _, own := graph.Field(v1alpha1.FieldName(name)); return own })
-	if len([]rune(spec.Title)) > engine.MaxTitle {
-		// The resource cannot hold it; the engine's words for it are the same.
-		if spec.Fields == nil {
-			spec.Fields = v1alpha1.JSONObject{}
-		}
-		spec.Fields["title"], spec.Title = spec.Title, ""
+	spec.Fields, _ = r.fields(fieldOf(graph))
+	// What is no title stays among the fields, where the resource has room for it.
+	if title, ok := spec.Fields["title"].(string); ok && utf8.RuneCountInString(title) <= engine.MaxTitle {
+		spec.Title = title
+		delete(spec.Fields, "title")
 	}
 	return spec, nil
 }
@@ -149,6 +145,14 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 	return reference, nil
 }
 
+// fieldOf says which keys of a body are on a form: the title and a workflow's fields.
+func fieldOf(graph *engine.Graph) func(name string) bool {
+	return func(name string) bool {
+		_, own := graph.Field(v1alpha1.FieldName(name))
+		return own || name == "title"
+	}
+}
+
 // fields are the body's values of fields that are meant; null ones empty.
 func (r *request) fields(meant func(name string) bool) (set v1alpha1.JSONObject, emptied []v1alpha1.FormFieldName) {
 	for _, name := range slices.Sorted(maps.Keys(r.body)) {
@@ -181,10 +185,7 @@ func (a *API) handleTicket(r *request) (answer, error) {
 	} else {
 		action.Transition = noTransition(id)
 	}
-	action.Fields, action.Clear = r.fields(func(name string) bool {
-		_, own := graph.Field(v1alpha1.FieldName(name))
-		return own || name == "title"
-	})
+	action.Fields, action.Clear = r.fields(fieldOf(graph))
 	_, err = r.act(action)
 	if refused(err, engine.ReasonUnknownTransition) {
 		return answer{}, r.elsewhere(id, err)

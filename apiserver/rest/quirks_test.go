@@ -93,6 +93,7 @@ var _ = Describe("The quirks of release r1.0.14", func() {
 		logs := as("lilei").get(ticket + "/flowlogs").ok().(map[string]any)["total"]
 		as("lilei").patch(ticket+"/fields", `{"state_id": 6}`).refused("UnknownKey", "state_id")
 		as("lilei").patch(ticket+"/fields", `{"days": 3, "suggestion": "x"}`).refused("UnknownKey", "suggestion")
+		as("lilei").patch(ticket+"/fields", `{"days": "many", "mood": "x", "place": "y"}`).refused("UnknownKey", `"mood" is no field of the workflow; "place" is no field of the workflow; invalid fields: days`)
 		as("lilei").patch(ticket+"/fields", `{"days": "many"}`).refused("InvalidFields", "days")
 		as("wangwu").patch(ticket+"/fields", `{"days": 3}`).refused("NotAllowed", "wangwu")
 		as("zhangsan").patch(ticket+"/fields", `{"days": "4", "title": "new title", "reason": null}`).ok()

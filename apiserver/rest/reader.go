@@ -129,6 +129,7 @@ func (r *request) checkKey(p property) (err error) {
 		_, err = r.bodyText(p.name)
 	case p.kind == aFlag:
 		_, err = r.bodyFlag(p.name)
+	case p.onForm:
 	case p.kind == anID && required:
 		_, err = r.mustID(p.name)
 	case p.kind == anID:

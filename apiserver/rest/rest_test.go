@@ -123,6 +123,8 @@ var _ = Describe("What is not right", func() {
 		Entry("with fields missing", `{"workflow_id": 1, "transition_id": 1}`, "MissingFields", "title, days"),
 		Entry("with a wrong value", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 2.7}`, "InvalidFields", "days"),
 		Entry("with a value out of bounds", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 31}`, "InvalidFields", "days"),
+		Entry("with a title that is none, told with the rest", `{"workflow_id": 1, "transition_id": 1, "title": {}, "days": 31}`, "InvalidFields", "title is not a text; days"),
+		Entry("with a title that is too long", `{"workflow_id": 1, "transition_id": 1, "title": "`+strings.Repeat("长", 501)+`", "days": 31}`, "InvalidFields", "title has 501 characters, at most 500 fit; days"),
 		Entry("with an unknown parent", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 1, "parent_ticket_id": 987654}`, "UnknownTicket", "parent_ticket_id"),
 	)
 

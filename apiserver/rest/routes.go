@@ -46,7 +46,9 @@ type property struct {
 	required bool
 	// requiredByR1 says that only the profile R1 demands it (decisions.md §1.3).
 	requiredByR1 bool
-	about        string
+	// onForm says that the engine checks it, with the rest of the form.
+	onForm bool
+	about  string
 }
 
 // propertyKind says how a property is written.
@@ -121,7 +123,7 @@ func (a *API) actionRoutes() []route {
 	post, patch := http.MethodPost, http.MethodPatch
 	object := map[string]any{}
 	transition := property{name: "transition_id", kind: anID, required: true, about: "The transition to take."}
-	comment, title := []property{suggestion}, property{name: "title", kind: aText, about: "At most 500 characters."}
+	comment, title := []property{suggestion}, property{name: "title", kind: aText, onForm: true, about: "At most 500 characters."}
 	return []route{
 		{method: post, path: "tickets", summary: "Open a ticket", handle: a.createTicket, needs: true, mustSay: true, schema: true, data: []any{createdTicket{}}, body: []property{
 			{name: "workflow_id", kind: anID, required: true}, transition, title, suggestion,
