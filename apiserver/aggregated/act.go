@@ -37,7 +37,7 @@ func (r *reader) caller(ctx context.Context, b restv1.OnBehalf, namespace, workf
 	}
 	person, known := r.backend.Directory().UserOf(who.GetName())
 	if !known {
-		return c, backend.Failf(engine.ReasonUnknownUser, "the Kubernetes user %q is no user: no users.ticketflow.dev has that name or lists it under spec.identities", who.GetName())
+		return c, c.NoUser()
 	}
 	c.User = person.Name
 	if refusal := engine.SpeaksFor(c.User, c.By(), r.backend.Directory()); refusal != nil {

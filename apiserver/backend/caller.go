@@ -76,6 +76,11 @@ func (c Caller) kubernetesName() string {
 	return c.Kubernetes.GetName()
 }
 
+// NoUser says that the Kubernetes user who calls is no user of Ticketflow's.
+func (c Caller) NoUser() *Failure {
+	return Failf(engine.ReasonUnknownUser, "the Kubernetes user %q is no user: no users.ticketflow.dev has that name or lists it under spec.identities", c.kubernetesName())
+}
+
 // actionID is new for every request, but the same for the repetition of one
 // that has an Idempotency-Key (decisions.md §3.4).
 func (c Caller) actionID() (string, error) {

@@ -122,7 +122,7 @@ var _ = Describe("Statistics", func() {
 		Expect(as("guiji").get("tickets/num_statistics?start_date="+today+"&end_date="+today).ok()).To(HaveLen(1), "both days count")
 		Expect(as("guiji").get("tickets/num_statistics?end_date=2018-04-10").ok()).To(BeEmpty())
 		Expect(as("lilei").get("tickets/num_statistics").ok()).To(BeEmpty())
-		as("guiji").get("tickets/num_statistics?start_date=yesterday").refused("BadParameter", "start_date")
+		as("guiji").get("tickets/num_statistics?start_date=yesterday").refused("BadParameter", "start_date is not a date like 2018-04-10")
 	})
 })
 

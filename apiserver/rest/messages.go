@@ -43,6 +43,9 @@ func stateElsewhere(id v1alpha1.WireID) *backend.Failure {
 }
 
 func notAllowedToView(user string, id v1alpha1.WireID) *backend.Failure {
+	if user == "" {
+		return backend.Failf(engine.ReasonNotAllowed, "not everybody may look at ticket %d, and no user is named", id)
+	}
 	return backend.Failf(engine.ReasonNotAllowed, "%q has nothing to do with ticket %d and may not look at it", user, id)
 }
 
@@ -50,7 +53,12 @@ func administratorsOnly(user string) *backend.Failure {
 	return backend.Failf(engine.ReasonNotAllowed, "%q may not read this: it is for administrators", user)
 }
 
-func noUsername() *backend.Failure {
+// noUser says that somebody must act and nobody is named: of a Kubernetes user,
+// that it is no user here.
+func noUser(c backend.Caller) *backend.Failure {
+	if c.Kubernetes != nil {
+		return c.NoUser()
+	}
 	return backend.Failf(backend.ReasonMissingCredentials, "the header username is missing")
 }
 

@@ -153,6 +153,7 @@ var _ = Describe("The quirks of release r1.0.14", func() {
 		first, second := opened(as("lilei"), body), opened(as("lilei"), body)
 		Expect(detail(first, "lilei")).To(keys(Keys{"parent_ticket_id": BeEquivalentTo(must(idOf(parent))), "parent_ticket_state_id": BeEquivalentTo(62)}))
 		Expect(as("lilei").get("tickets?category=owner&parent_ticket_id=" + idOf(parent)).ok()).To(keys(Keys{"total": BeEquivalentTo(2)}))
+		as("lilei").get("tickets?category=owner&parent_ticket_id="+idOf(parent)+",1").refused("BadParameter", "parent_ticket_id is not an id")
 		as("guiji").patch(first, `{"transition_id": 42}`).ok()
 		Expect(detail(parent, "lilei")).To(keys(Keys{"state_id": BeEquivalentTo(62)}))
 		as("admin").post(second+"/close", `{}`).ok()

@@ -44,8 +44,12 @@ func readBody(w http.ResponseWriter, r *http.Request, mustSay bool) (map[string]
 		return map[string]any{}, nil
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if kind == "application/x-www-form-urlencoded" && data[0] != '{' {
+	switch {
+	case data[0] == '{':
+	case kind == "application/x-www-form-urlencoded":
 		return readForm(string(data))
+	case kind == "multipart/form-data":
+		return nil, badBody("is a form in parts: send JSON or application/x-www-form-urlencoded")
 	}
 	var body map[string]any
 	if err := utiljson.Unmarshal(data, &body); err != nil || body == nil {
@@ -125,11 +129,11 @@ func (r *request) checkKey(p property) (err error) {
 		return badParameter(p.name, "is missing")
 	}
 	switch {
+	case p.onForm:
 	case p.kind == aText:
 		_, err = r.bodyText(p.name)
 	case p.kind == aFlag:
 		_, err = r.bodyFlag(p.name)
-	case p.onForm:
 	case p.kind == anID && required:
 		_, err = r.mustID(p.name)
 	case p.kind == anID:

@@ -104,7 +104,7 @@ func (r *request) checkUser() error {
 			return refusal
 		}
 	case r.route.needs, r.route.alone && r.caller.App == nil:
-		return noUsername()
+		return noUser(r.caller)
 	}
 	return nil
 }

@@ -57,8 +57,11 @@ func (a *API) statistics(r *request) (answer, error) {
 // day reads a date from the query; zero where it is absent or empty.
 func (r *request) day(name string) (time.Time, error) {
 	t, err := r.when(name)
-	if err != nil || t.IsZero() {
-		return time.Time{}, err
+	if err != nil {
+		return time.Time{}, badParameter(name, "is not a date like 2018-04-10")
+	}
+	if t.IsZero() {
+		return t, nil
 	}
 	t = t.In(r.api.render.wire.Location)
 	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location()), nil

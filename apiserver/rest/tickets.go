@@ -191,7 +191,7 @@ func (a *API) listQuery(r *request) (q ticketQuery, err error) {
 		return q, badParameter("category", "must be one of all, owner, duty, relation and worked")
 	}
 	if q.Category != index.CategoryAll && r.caller.User == "" {
-		return q, noUsername()
+		return q, noUser(r.caller)
 	}
 	q.User, q.SerialPrefix, q.Title = r.caller.User, r.asked("sn"), r.asked("title")
 	if q.Page, q.PerPage, err = r.paging(); err != nil {
@@ -237,12 +237,12 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 			}
 		}
 	}
-	parents, err := r.ids("parent_ticket_id")
-	if err != nil {
-		return q, err
-	}
-	if len(parents) > 0 {
-		q.ParentID = parents[0]
+	var err error
+	if parent := r.asked("parent_ticket_id"); parent != "" {
+		if !digits(parent) {
+			return q, badParameter("parent_ticket_id", "is not an id")
+		}
+		q.ParentID = wireID(parent)
 	}
 	wanted, err := r.ids("workflow_ids")
 	if err != nil {

@@ -128,7 +128,7 @@ func (a *API) listWorkflows(r *request) (answer, error) {
 	}
 	managed := fromAdmin != nil && *fromAdmin
 	if managed && r.caller.User == "" {
-		return answer{}, noUsername()
+		return answer{}, noUser(r.caller)
 	}
 	items, who := []wireWorkflow{}, r.onlooker()
 	for w := range r.workflows() {
