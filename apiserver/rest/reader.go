@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -166,7 +167,7 @@ func (r *request) asked(name string) string {
 	return strings.TrimSpace(r.query.Get(name))
 }
 
-// bodyID reads an id from the body: a number or its text; 0 where it is absent.
+// bodyID reads an id from the body: a whole number or its text; 0 where it is absent.
 func (r *request) bodyID(name string) (v1alpha1.WireID, error) {
 	raw := r.said(name)
 	if raw == nil || raw == "" {
@@ -175,6 +176,10 @@ func (r *request) bodyID(name string) (v1alpha1.WireID, error) {
 	switch v := raw.(type) {
 	case int64:
 		if v >= 0 {
+			return v1alpha1.WireID(v), nil
+		}
+	case float64: // 2.0 is 2; beyond what is exact, an id is nobody's
+		if v >= 0 && v <= 1<<53 && v == math.Trunc(v) {
 			return v1alpha1.WireID(v), nil
 		}
 	case string:

@@ -227,6 +227,9 @@ var _ = Describe("Clients as they are seen on the wire", func() {
 		form := as("lilei").with("Content-Type", "application/x-www-form-urlencoded")
 		form.post("tickets", "workflow_id=1&transition_id=1&title=form&days=3&username=ignored").ok()
 		as("lilei").post("tickets", `{"workflow_id": "1", "transition_id": "1", "title": "text", "days": "3"}`).ok()
+		as("lilei").post("tickets", `{"workflow_id": 1.0, "transition_id": 1e0, "title": "whole", "days": 3.0}`).ok()
+		as("lilei").post("tickets", `{"workflow_id": 1.5, "transition_id": 1, "title": "broken", "days": 3}`).refused("BadParameter", "workflow_id is not an id")
+		as("lilei").post("tickets", `{"workflow_id": 1e300, "transition_id": 1, "title": "huge", "days": 3}`).refused("BadParameter", "workflow_id is not an id")
 		as("lilei").send(http.MethodGet, "tickets?category=all&unknown=&username=x", "{}").ok()
 	})
 
