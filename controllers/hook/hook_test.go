@@ -305,10 +305,10 @@ var _ = Describe("the hook reconciler", func() {
 				w.WriteHeader(http.StatusTemporaryRedirect)
 			})
 			return v1alpha1.Hook{URL: other.URL}
-		}, `the hook could not be called: not allowed: the host "elsewhere.example" is not on the manager's --allow-hosts`),
+		}, `the hook could not be called: it redirects to where it may not: not allowed: its host is not on the manager's --allow-hosts`),
 		Entry("where the host is not allowed", func(context.Context) v1alpha1.Hook {
 			return v1alpha1.Hook{URL: "http://elsewhere.example/?key=s3cret"}
-		}, `the hook could not be called: not allowed: the host "elsewhere.example" is not on the manager's --allow-hosts`),
+		}, `the hook could not be called: not allowed: its host is not on the manager's --allow-hosts`),
 		Entry("where the token's Secret is not there", func(context.Context) v1alpha1.Hook {
 			return v1alpha1.Hook{URL: other.URL, TokenSecretRef: &v1alpha1.SecretKeyRef{Name: "hook", Key: "token"}}
 		}, "there is no Secret hook with the label ticketflow.dev/use=hook"),

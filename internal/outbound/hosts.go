@@ -34,15 +34,15 @@ func (h hosts) check(target *url.URL) error {
 	if target.Scheme != "http" && target.Scheme != "https" {
 		return fmt.Errorf("%w: only http and https are", errForbidden)
 	}
-	return h.checkHost(target.Hostname())
-}
-
-func (h hosts) checkHost(host string) error {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "" || !slices.ContainsFunc(h, func(allowed string) bool { return matches(strings.ToLower(allowed), host) }) {
-		return fmt.Errorf("%w: the host %q is not on the manager's --allow-hosts", errForbidden, host)
+	if !h.has(target.Hostname()) {
+		return fmt.Errorf("%w: its host is not on the manager's --allow-hosts", errForbidden)
 	}
 	return nil
+}
+
+func (h hosts) has(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host != "" && slices.ContainsFunc(h, func(allowed string) bool { return matches(strings.ToLower(allowed), host) })
 }
 
 func matches(allowed, host string) bool {

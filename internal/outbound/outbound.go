@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // the documented signature (rest-behaviour.md §8.5)
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -94,7 +95,7 @@ func (c *Client) redirect(r *http.Request, via []*http.Request) error {
 		return errCircle
 	}
 	if err := c.allowed.check(r.URL); err != nil {
-		return err
+		return fmt.Errorf("it redirects to where it may not: %w", err)
 	}
 	if r.Method != http.MethodPost {
 		return errLost
@@ -116,7 +117,8 @@ type Answer struct {
 }
 
 // Post sends a body as JSON, signed with a token unless that is empty, and reads
-// the answer. Errors say what went wrong without address or token.
+// the answer. Errors say what went wrong without address or token: they become a
+// ticket's history, which is read by who knows neither.
 func (c *Client) Post(ctx context.Context, address, token string, body any) (Answer, error) {
 	target, err := url.Parse(address)
 	if err != nil {
@@ -143,7 +145,7 @@ func (c *Client) Post(ctx context.Context, address, token string, body any) (Ans
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return Answer{}, withoutAddress(err)
+		return Answer{}, failed(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := read(response)
@@ -151,16 +153,38 @@ func (c *Client) Post(ctx context.Context, address, token string, body any) (Ans
 	return answer, err
 }
 
-// withoutAddress takes the address out of an error: there may be keys in it.
-func withoutAddress(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
+// failed says why a request brought no answer.
+func failed(err error) error {
+	err = withoutAddress(err)
 	if errors.Is(err, errForbidden) || errors.Is(err, errCircle) || errors.Is(err, errLost) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrTryAgain, err)
+}
+
+// withoutAddress takes URLs, which may have keys in them, hosts and addresses out
+// of an error.
+func withoutAddress(err error) error {
+	var (
+		request     *url.Error
+		connection  *net.OpError
+		name        *net.DNSError
+		certificate x509.HostnameError
+	)
+	if errors.As(err, &request) {
+		err = request.Err
+	}
+	switch {
+	case errors.As(err, &name) && name.IsNotFound:
+		return errors.New("there is no such host")
+	case errors.As(err, &name):
+		return errors.New("its host cannot be looked up")
+	case errors.As(err, &certificate):
+		return errors.New("its certificate is for another host")
+	case errors.As(err, &connection):
+		return connection.Err
+	}
+	return err
 }
 
 func read(response *http.Response) (Answer, error) {
@@ -169,7 +193,7 @@ func read(response *http.Response) (Answer, error) {
 	case response.StatusCode >= http.StatusInternalServerError, response.StatusCode == http.StatusTooManyRequests:
 		return Answer{}, fmt.Errorf("%w: it answers %s", ErrTryAgain, response.Status)
 	case err != nil:
-		return Answer{}, fmt.Errorf("%w: its answer breaks off: %w", ErrTryAgain, err)
+		return Answer{}, fmt.Errorf("%w: its answer breaks off: %w", ErrTryAgain, withoutAddress(err))
 	case len(data) > maxAnswer:
 		return Answer{}, fmt.Errorf("its answer is larger than %d bytes", maxAnswer)
 	case response.StatusCode < 200 || response.StatusCode > 299:
@@ -213,12 +237,12 @@ func (c *Client) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, errors.New("its address is not host:port")
 	}
-	if err := c.allowed.checkHost(host); err != nil {
-		return nil, err
+	if !c.allowed.has(host) {
+		return nil, fmt.Errorf("%w: the host %q is not on the manager's --allow-hosts", errForbidden, host)
 	}
 	conn, err := c.dialer.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, withoutAddress(err)
+		return nil, failed(err)
 	}
 	return conn, nil
 }

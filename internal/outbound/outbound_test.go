@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -70,6 +71,10 @@ func TestWhatGoesWrong(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
+	secure := httptest.NewUnstartedServer(mux)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // what it says of the handshake
+	secure.StartTLS()
+	defer secure.Close()
 	gone := httptest.NewServer(mux)
 	gone.Close()
 	here, err := url.Parse(server.URL)
@@ -83,6 +88,7 @@ func TestWhatGoesWrong(t *testing.T) {
 		again   bool
 	}{
 		"a server that is not there":                  {[]string{"127.0.0.1"}, gone.URL + "/?key=secret", "refused", true},
+		"a certificate for another host":              {[]string{"127.0.0.1", "localhost"}, strings.Replace(secure.URL, "127.0.0.1", "localhost", 1), "certificate", true},
 		"an answer of 500":                            {[]string{"127.0.0.1"}, server.URL + "/broken", "500", true},
 		"an answer that breaks off":                   {[]string{"127.0.0.1"}, server.URL + "/cut", "breaks off", true},
 		"an answer of 404":                            {[]string{"127.0.0.1"}, server.URL + "/missing", "404", false},
@@ -116,8 +122,10 @@ func TestWhatGoesWrong(t *testing.T) {
 			if errors.Is(err, outbound.ErrTryAgain) != tc.again {
 				t.Errorf("got %v, want to try again: %t", err, tc.again)
 			}
-			if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "the-token") {
-				t.Errorf("a secret is told: %v", err)
+			for _, untold := range []string{"secret", "the-token", "127.0.0.1", "169.254", here.Port(), ".example"} {
+				if strings.Contains(err.Error(), untold) {
+					t.Errorf("%s is told: %v", untold, err)
+				}
 			}
 		})
 	}
