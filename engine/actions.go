@@ -126,7 +126,8 @@ func (t *turn) endAddSigner() *Refusal {
 	return nil
 }
 
-// setState forces the ticket into a state, even out of its end.
+// setState forces the ticket into a state, even out of its end. Who handled the
+// state last is not asked for: an administrator begins it anew.
 func (t *turn) setState() *Refusal {
 	if r := t.mustIntervene(Say("force a state")); r != nil {
 		return r
@@ -139,18 +140,14 @@ func (t *turn) setState() *Refusal {
 	if r != nil {
 		return r
 	}
-	if present.Kind == v1alpha1.ParticipantsUsers && len(present.Users) == 0 && to.Type != v1alpha1.StateEnd {
-		if to.OnEmpty != v1alpha1.OnEmptyRefuse {
-			present = t.admins()
-		}
-		if len(present.Users) == 0 {
-			return nobodyWouldAct(to)
-		}
-	}
 	entry := t.entry()
+	forced := func(to *State) v1alpha1.Progress { return progressIn(to, v1alpha1.ProgressClosed) }
+	if nobody(to, present) {
+		return t.moveTo(to, entry, forced) // as the state wants it then
+	}
 	entry.State = t.state.Name
 	t.enter(to, present)
-	t.s.Status.Progress = progressIn(to, v1alpha1.ProgressClosed)
+	t.s.Status.Progress = forced(to)
 	t.record(entry)
 	return nil
 }

@@ -61,27 +61,34 @@ func (t *turn) transition() *Refusal {
 	return t.take(chosen, entry)
 }
 
-// take moves the ticket along a transition and records the entry. States that
-// nobody can act in and that say so are passed through by their first transition.
+// take moves the ticket along a transition and records the entry.
 func (t *turn) take(chosen *Transition, entry v1alpha1.HistoryEntry) *Refusal {
-	entries := []v1alpha1.HistoryEntry{entry}
-	entries[0].State = t.state.Name
-	step := chosen
-	for range len(t.graph.States) + 1 {
-		to, r := t.route(step)
-		if r != nil {
-			return r
+	to, r := t.route(chosen)
+	if r != nil {
+		return r
+	}
+	return t.moveTo(to, entry, func(to *State) v1alpha1.Progress {
+		if entry.Action == v1alpha1.HistoryOpen { // what opens a ticket refuses nothing
+			return progressIn(to, v1alpha1.ProgressFinished)
 		}
+		return progressBy(chosen, to)
+	})
+}
+
+// moveTo brings the ticket to a state and records the entry. States that nobody can
+// act in and that say so are passed through by their first transition.
+func (t *turn) moveTo(first *State, entry v1alpha1.HistoryEntry, progress func(to *State) v1alpha1.Progress) *Refusal {
+	entry.State = t.state.Name
+	entries := []v1alpha1.HistoryEntry{entry}
+	to := first
+	for range len(t.graph.States) + 1 {
 		present, next, r := t.arrive(to)
 		if r != nil {
 			return r
 		}
 		if next == nil {
 			t.enter(to, present)
-			t.s.Status.Progress = progressBy(chosen, to)
-			if entry.Action == v1alpha1.HistoryOpen { // what opens a ticket refuses nothing
-				t.s.Status.Progress = progressIn(to, v1alpha1.ProgressFinished)
-			}
+			t.s.Status.Progress = progress(to)
 			for _, e := range entries {
 				t.record(e)
 			}
@@ -91,9 +98,11 @@ func (t *turn) take(chosen *Transition, entry v1alpha1.HistoryEntry) *Refusal {
 			Action: v1alpha1.HistorySkipped, State: to.Name, Transition: next.Name,
 			Outcome: next.Outcome, Actor: v1alpha1.RobotUser,
 		})
-		step = next
+		if to, r = t.route(next); r != nil {
+			return r
+		}
 	}
-	return refuse(ReasonNoParticipants, "the states behind transition %q skip each other in a circle: nobody would act", chosen.Name)
+	return refuse(ReasonNoParticipants, "state %q and those behind it skip each other in a circle: nobody would act", first.Name)
 }
 
 // route says where a transition leads: the first route whose condition holds,
@@ -130,7 +139,7 @@ func (t *turn) arrive(to *State) (v1alpha1.CurrentParticipants, *Transition, *Re
 		}
 	}
 	present, r := t.resolve(to)
-	if r != nil || present.Kind != v1alpha1.ParticipantsUsers || len(present.Users) > 0 || to.Type == v1alpha1.StateEnd {
+	if r != nil || !nobody(to, present) {
 		return present, nil, r
 	}
 	switch to.OnEmpty {
@@ -144,6 +153,11 @@ func (t *turn) arrive(to *State) (v1alpha1.CurrentParticipants, *Transition, *Re
 		}
 	}
 	return present, nil, nobodyWouldAct(to)
+}
+
+// nobody says whether participants are people and there are none where some are needed.
+func nobody(state *State, present v1alpha1.CurrentParticipants) bool {
+	return present.Kind == v1alpha1.ParticipantsUsers && len(present.Users) == 0 && state.Type != v1alpha1.StateEnd
 }
 
 // admins are the workflow's admins who have not left.

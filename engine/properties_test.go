@@ -89,8 +89,8 @@ func check(rt *rapid.T, w *walker, before engine.Snapshot) {
 	if engine.Ended(w.graph, status) != engine.HasEnded(status) {
 		rt.Fatalf("the index takes %s in %s for something else than the graph does", status.Progress, state.Name)
 	}
-	if engine.Ended(w.graph, &before.Status) && !engine.Ended(w.graph, status) && last(status).Action != "SetState" {
-		rt.Fatalf("an ended ticket was reopened by %s", last(status).Action)
+	if engine.Ended(w.graph, &before.Status) && !engine.Ended(w.graph, status) && firstSince(&before.Status, status).Action != "SetState" {
+		rt.Fatalf("an ended ticket was reopened by %s", firstSince(&before.Status, status).Action)
 	}
 	if state.Type == v1alpha1.StateEnd && (len(status.Signers) > 0 || len(status.Votes) > 0 || status.Wanted != nil) {
 		rt.Fatal("something stayed behind in an ended ticket")
@@ -98,6 +98,16 @@ func check(rt *rapid.T, w *walker, before engine.Snapshot) {
 	if _, err := json.Marshal(status); err != nil {
 		rt.Fatal(err)
 	}
+}
+
+// firstSince is the first entry that an action has left; those after it tell what
+// the ticket was passed through.
+func firstSince(before, status *v1alpha1.TicketStatus) v1alpha1.HistoryEntry {
+	added := int(status.HistoryCount - before.HistoryCount)
+	if added == 0 || added > len(status.History) {
+		return v1alpha1.HistoryEntry{}
+	}
+	return status.History[len(status.History)-added]
 }
 
 func last(status *v1alpha1.TicketStatus) v1alpha1.HistoryEntry {

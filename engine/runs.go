@@ -199,10 +199,11 @@ func (t *turn) resultFields(fields v1alpha1.JSONObject) (v1alpha1.JSONObject, *R
 	return changes, found.refusal()
 }
 
-// retryScript asks for another attempt at a run that failed.
+// retryScript asks for another attempt at a run that failed. It is for related people
+// and admins; no application is granted it (decisions.md §4).
 func (t *turn) retryScript() *Refusal {
 	actor := string(t.actor)
-	if !isRelated(&t.s.Status, actor) && !CanIntervene(t.graph, actor, t.action.By, t.dir) {
+	if !isRelated(&t.s.Status, actor) && !NewOnlooker(actor, t.dir).Manages(&t.graph.Spec) {
 		return refuse(ReasonNotAllowed, "%q may not retry the script: that is for related people and admins", t.actor)
 	}
 	status := &t.s.Status

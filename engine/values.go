@@ -20,7 +20,6 @@ const (
 	MaxTitle    = 500
 	MaxComment  = 10_000
 	maxString   = 1_000
-	maxText     = 10_000
 	maxChoice   = 50
 	maxUserName = 100
 )
@@ -96,7 +95,7 @@ func (f *Field) convert(raw any, zone *time.Location) (any, error) {
 	case v1alpha1.FieldUsers:
 		return toUsers(raw)
 	case v1alpha1.FieldText:
-		return toText(raw, maxText)
+		return toText(raw, maxAskedBytes) // as much as a ticket has room for
 	case v1alpha1.FieldAttachment:
 		return toPaths(raw)
 	default:

@@ -99,18 +99,30 @@ func (s *Signature) checkStrong(r *http.Request, caller *backend.Caller, token s
 	return nil
 }
 
-// peek reads the body and puts it back.
-func peek(r *http.Request) ([]byte, *backend.Failure) {
+// drained is how much more of a body that is too large is taken, in bytes.
+const drained = 16 << 20
+
+// ReadBody reads the body, of at most MaxBody bytes.
+func ReadBody(r *http.Request) ([]byte, *backend.Failure) {
 	data, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxBody))
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, backend.Failf(engine.ReasonTooLarge, "the body is larger than %d bytes", MaxBody)
-		}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		// Who is still writing reads no answer, and a connection that is closed
+		// with something unread on it is reset.
+		_, _ = io.CopyN(io.Discard, r.Body, drained)
+		return nil, backend.Failf(engine.ReasonTooLarge, "the body is larger than %d bytes", MaxBody)
+	case err != nil:
 		return nil, backend.Failf(backend.ReasonBadBody, "the body could not be read")
 	}
-	r.Body = io.NopCloser(bytes.NewReader(data))
 	return data, nil
+}
+
+// peek reads the body and puts it back.
+func peek(r *http.Request) ([]byte, *backend.Failure) {
+	data, failure := ReadBody(r)
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	return data, failure
 }
 
 // nonces remembers what was used for as long as its timestamp could be repeated.

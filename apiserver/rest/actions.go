@@ -337,12 +337,12 @@ func (a *API) deleteTicket(r *request) (answer, error) {
 // hookCallBack takes the word of the system that a hook went to. It is
 // answered as a comment is (rest-behaviour.md §4.17).
 func (a *API) hookCallBack(r *request) (answer, error) {
-	succeeded := true
-	if r.said("result") != nil {
-		var err error
-		if succeeded, err = r.bodyFlag("result"); err != nil {
-			return answer{}, err
-		}
+	succeeded, err := r.bodyFlag("result")
+	if err != nil {
+		return answer{}, err
+	}
+	if _, said := r.body["result"]; !said {
+		succeeded = true
 	}
 	action := v1alpha1.TicketAction{Type: v1alpha1.ActionHookCallback, Succeeded: &succeeded}
 	if hooked := r.caller.Hook; hooked != nil {
@@ -355,7 +355,6 @@ func (a *API) hookCallBack(r *request) (answer, error) {
 	default:
 		return answer{}, badParameter("field_value", "is not an object")
 	}
-	var err error
 	if action.Comment, err = r.bodyText("msg"); err != nil {
 		return answer{}, err
 	}

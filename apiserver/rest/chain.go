@@ -144,7 +144,7 @@ func (a *API) authenticate(r *http.Request, found *route, id string) (backend.Ca
 // clients know: body, ticket or workflow, user (rest-behaviour.md §4).
 func (a *API) prepare(x *exchange, req *request, found *route) (err error) {
 	if found.method != http.MethodGet { // clients send bodies with GET; they mean nothing
-		if req.body, err = readBody(x.w, x.r, found.mustSay); err != nil {
+		if req.body, err = readBody(x.r, found.mustSay); err != nil {
 			return err
 		}
 		if err = req.checkBody(); err != nil {

@@ -69,6 +69,7 @@ var _ = Describe("A hook's call-back", func() {
 
 	It("tells of a failure and leaves the ticket waiting", func() {
 		ticket := openHooked()
+		as("").post(ticket+"/hook_call_back", `{"result": null}`).ok()
 		as("").post(ticket+"/hook_call_back", `{"result": false, "msg": "no machine"}`).ok()
 		Expect(detail(ticket, "lilei")).To(keys(Keys{"state_id": BeEquivalentTo(52), "script_run_last_result": BeFalse()}))
 		logs := as("lilei").get(ticket + "/flowlogs").ok().(map[string]any)["value"].([]any)

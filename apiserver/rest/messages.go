@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"ticketflow.dev/ticketflow/api/v1alpha1"
-	"ticketflow.dev/ticketflow/apiserver/auth"
 	"ticketflow.dev/ticketflow/apiserver/backend"
 	"ticketflow.dev/ticketflow/engine"
 )
@@ -80,10 +79,6 @@ func badBody(why string) *backend.Failure {
 
 func unknownKey(name string) *backend.Failure {
 	return backend.Failf(engine.ReasonUnknownKey, "the body has an unknown key %q", name)
-}
-
-func tooLarge() *backend.Failure {
-	return backend.Failf(engine.ReasonTooLarge, "the body is larger than %d bytes", auth.MaxBody)
 }
 
 func tooBusy() *backend.Failure {

@@ -6,7 +6,6 @@ package rest
 import (
 	"bytes"
 	"errors"
-	"io"
 	"maps"
 	"math"
 	"mime"
@@ -28,16 +27,12 @@ import (
 
 // readBody reads what clients are known to send (decisions.md §2): JSON with or
 // without a Content-Type, or a form, whose numbers arrive as text.
-func readBody(w http.ResponseWriter, r *http.Request, mustSay bool) (map[string]any, error) {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, auth.MaxBody))
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, tooLarge()
-		}
-		return nil, badBody("could not be read")
+func readBody(r *http.Request, mustSay bool) (map[string]any, error) {
+	data, failure := auth.ReadBody(r)
+	if failure != nil {
+		return nil, failure
 	}
-	data = bytes.TrimSpace(data)
+	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\uFEFF"))) // a mark that some programs begin texts with
 	if len(data) == 0 {
 		if mustSay {
 			return nil, badBody("is empty")
@@ -259,6 +254,13 @@ func (r *request) flag(name string) (*bool, error) {
 		return nil, badParameter(name, "is neither 0 nor 1")
 	}
 	return &value, nil
+}
+
+// wants reads a flag from the query that any text sets but one that says no (Q36).
+func (r *request) wants(name string) bool {
+	text := r.asked(name)
+	yes, err := strconv.ParseBool(strings.ToLower(text))
+	return text != "" && (err != nil || yes)
 }
 
 // ids reads a list of ids with commas from the query; nil where it is absent or empty.

@@ -233,6 +233,22 @@ var _ = Describe("Clients as they are seen on the wire", func() {
 		as("lilei").send(http.MethodGet, "tickets?category=all&unknown=&username=x", "{}").ok()
 	})
 
+	It("may begin a body with a mark of its encoding", func() {
+		as("lilei").post("tickets", "\uFEFF"+`{"workflow_id": 1, "transition_id": 1, "title": "marked", "days": 3}`).ok()
+	})
+
+	It("may send far too much, and are told so", func() {
+		as("lilei").post("tickets", `{"title": "`+strings.Repeat("x", 12<<20)+`"}`).refused("TooLarge", "the body is larger than 1048576 bytes")
+	})
+
+	It("may fill a text area with as much as a ticket has room for", func() {
+		area := func(length int) answer {
+			return as("lilei").post("tickets", `{"workflow_id": 1, "transition_id": 1, "title": "t", "days": 1, "reason": "`+strings.Repeat("x", length)+`"}`)
+		}
+		area(60_000).ok()
+		area(110_000).refused("TooLarge", "the fields have more than")
+	})
+
 	It("may write what escapes nothing, and lose nothing by it", func() {
 		form := as("lilei").with("Content-Type", "application/x-www-form-urlencoded")
 		form.post("tickets", "workflow_id=1&transition_id=1&title=50%;+a+&days=3").ok()

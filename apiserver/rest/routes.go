@@ -102,7 +102,7 @@ func (a *API) ticketRoutes() []route {
 			property{name: "is_end", kind: aFlag, about: "Only those that have ended, or have not."},
 			property{name: "is_rejected", kind: aFlag, about: "Only those that were refused, or were not."},
 			property{name: "act_state_id", kind: aNumber, about: "Progress: 0 draft, 1 in progress, 2 refused, 3 retreated, 4 finished, 5 closed."},
-			property{name: "from_admin", kind: aText, about: "Anything: only workflows that the user manages."},
+			property{name: "from_admin", kind: aText, about: "Anything but 0 and false: only workflows that the user manages."},
 			property{name: "creator", kind: aText, about: "Who opened them; counts only with from_admin."},
 			property{name: "reverse", kind: aFlag, about: "Newest first; the default."},
 		)},

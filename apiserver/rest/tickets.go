@@ -248,7 +248,7 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 	if err != nil {
 		return q, err
 	}
-	managed := r.asked("from_admin") != ""
+	managed := r.wants("from_admin")
 	if managed {
 		q.Creator = r.asked("creator")
 	}
