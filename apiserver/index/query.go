@@ -202,15 +202,20 @@ func (x *Index) posting(term string) *roaring.Bitmap {
 // of are the tickets of workflows, each named once. Most who ask may list every
 // workflow that has tickets: then there is nothing to unite.
 func (x *Index) of(workflows []string) *roaring.Bitmap {
-	found, tickets := make([]*roaring.Bitmap, 0, len(workflows)), uint64(0)
+	tickets := uint64(0)
 	for _, workflow := range workflows {
 		if posting, ok := x.postings[termWorkflow+workflow]; ok {
-			found = append(found, posting)
 			tickets += posting.GetCardinality()
 		}
 	}
 	if all := x.posting(termAll); tickets == all.GetCardinality() {
 		return all
+	}
+	found := make([]*roaring.Bitmap, 0, len(workflows))
+	for _, workflow := range workflows {
+		if posting, ok := x.postings[termWorkflow+workflow]; ok {
+			found = append(found, posting)
+		}
 	}
 	return union(found)
 }

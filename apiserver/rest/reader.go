@@ -259,8 +259,11 @@ func (r *request) flag(name string) (*bool, error) {
 // wants reads a flag from the query that any text sets but one that says no (Q36).
 func (r *request) wants(name string) bool {
 	text := r.asked(name)
+	if text == "" {
+		return false
+	}
 	yes, err := strconv.ParseBool(strings.ToLower(text))
-	return text != "" && (err != nil || yes)
+	return err != nil || yes
 }
 
 // ids reads a list of ids with commas from the query; nil where it is absent or empty.

@@ -237,7 +237,6 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 			}
 		}
 	}
-	var err error
 	if parent := r.asked("parent_ticket_id"); parent != "" {
 		if !digits(parent) {
 			return q, badParameter("parent_ticket_id", "is not an id")
@@ -252,24 +251,30 @@ func (a *API) restrict(r *request, q ticketQuery) (ticketQuery, error) {
 	if managed {
 		q.Creator = r.asked("creator")
 	}
-	most := len(a.backend.Workflows())
-	q.Workflows, q.Partly, q.Onlooker = make([]string, 0, most), make([]string, 0, most), r.caller.User
-	who := r.onlooker()
-	for w := range r.workflows() {
-		if wanted != nil && !slices.Contains(wanted, w.Status.ID) {
-			continue
-		}
-		if w.Graph == nil {
-			continue // it never compiled: it has no tickets
-		}
-		if managed && !who.Manages(&w.Graph.Spec) {
-			continue
-		}
-		if q.Category != index.CategoryAll || who.SeesAll(&w.Graph.Spec) {
-			q.Workflows = append(q.Workflows, w.Key)
-		} else {
-			q.Partly = append(q.Partly, w.Key)
+	q.Workflows, q.Partly = r.listable(q.Category, wanted, managed)
+	q.Onlooker = r.caller.User
+	return q, nil
+}
+
+// listable are the workflows whose tickets are listed: whole, and partly those of
+// which the user sees only what they have to do with. Wanted ids are nil for all.
+func (r *request) listable(category index.Category, wanted []v1alpha1.WireID, managed bool) (whole, partly []string) {
+	all, who := r.api.backend.Workflows(), r.onlooker()
+	// One slice for both, filled from the front and from the back: this is done for
+	// every list, and there may be many workflows.
+	keys := make([]string, len(all))
+	front, back := 0, len(all)
+	for w := range r.among(all) {
+		switch {
+		case wanted != nil && !slices.Contains(wanted, w.Status.ID):
+		case w.Graph == nil: // it never compiled: it has no tickets
+		case managed && !who.Manages(&w.Graph.Spec):
+		case category != index.CategoryAll || who.SeesAll(&w.Graph.Spec):
+			keys[front], front = w.Key, front+1
+		default:
+			back--
+			keys[back] = w.Key
 		}
 	}
-	return q, nil
+	return keys[:front], keys[back:]
 }

@@ -27,10 +27,13 @@ func (r *request) workflow(id v1alpha1.WireID) (*v1alpha1.Workflow, error) {
 }
 
 // workflows are those that the caller may reach, by id.
-func (r *request) workflows() iter.Seq[backend.Listed] {
+func (r *request) workflows() iter.Seq[backend.Listed] { return r.among(r.api.backend.Workflows()) }
+
+// among are those of the workflows that the caller may reach.
+func (r *request) among(all []backend.Listed) iter.Seq[backend.Listed] {
 	mayUse := r.reach()
 	return func(yield func(backend.Listed) bool) {
-		for _, w := range r.api.backend.Workflows() {
+		for _, w := range all {
 			if mayUse(w.Namespace, w.Name) && !yield(w) {
 				return
 			}
