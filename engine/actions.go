@@ -127,7 +127,7 @@ func (t *turn) endAddSigner() *Refusal {
 }
 
 // setState forces the ticket into a state, even out of its end. Who handled the
-// state last is not asked for: an administrator begins it anew.
+// state last has it only where nobody else would: an administrator begins it anew.
 func (t *turn) setState() *Refusal {
 	if r := t.mustIntervene(Say("force a state")); r != nil {
 		return r
@@ -177,7 +177,7 @@ func (t *turn) setFields() *Refusal {
 	}
 	changes, found := v1alpha1.JSONObject{}, &findings{}
 	for _, name := range slices.Compact(names) {
-		if !t.graph.settable(name) {
+		if !t.graph.Settable(name) {
 			found.unknown = append(found.unknown, Say("%q is no field of the workflow", name))
 			continue
 		}

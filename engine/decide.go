@@ -119,7 +119,7 @@ func (t *turn) actOnce(action v1alpha1.TicketAction) *Refusal {
 	if _, known := Outcome(&t.s.Status, action.ID); known {
 		return nil
 	}
-	if !applied(&t.s.Status, action.ID) {
+	if !Applied(t.s.Status.History, action.ID) {
 		return t.act(action)
 	}
 	t.remember(v1alpha1.RecentAction{ID: action.ID, Outcome: v1alpha1.ActionApplied})
@@ -222,8 +222,9 @@ func Outcome(status *v1alpha1.TicketStatus, actionID string) (v1alpha1.RecentAct
 	return v1alpha1.RecentAction{}, false
 }
 
-func applied(status *v1alpha1.TicketStatus, actionID string) bool {
-	return slices.ContainsFunc(status.History, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == actionID })
+// Applied says whether an action is in a history, or a part of one.
+func Applied(history []v1alpha1.HistoryEntry, actionID string) bool {
+	return slices.ContainsFunc(history, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == actionID })
 }
 
 func (t *turn) remember(recent v1alpha1.RecentAction) {

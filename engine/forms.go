@@ -78,9 +78,9 @@ func (t *turn) read(state *State, check v1alpha1.FieldCheck, r request) (v1alpha
 	return changes, found
 }
 
-// settable says whether a name is that of a field that can be given a value: the
+// Settable says whether a name is that of a field that can be given a value: the
 // workflow's own and the title.
-func (g *Graph) settable(name string) bool {
+func (g *Graph) Settable(name string) bool {
 	_, own := g.Field(v1alpha1.FieldName(name))
 	return own || name == titleField
 }

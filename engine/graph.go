@@ -164,8 +164,8 @@ func (s *State) Access(field v1alpha1.FormFieldName) (v1alpha1.Access, bool) {
 	return a, ok
 }
 
-// takes says whether the state's form takes a value for a field.
-func (s *State) takes(field v1alpha1.FormFieldName) bool {
+// Takes says whether the state's form takes a value for a field.
+func (s *State) Takes(field v1alpha1.FormFieldName) bool {
 	access, shown := s.Access(field)
 	return shown && access != v1alpha1.AccessReadOnly
 }

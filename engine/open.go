@@ -50,7 +50,7 @@ func (t *turn) open(ids Identities) *Refusal {
 	}
 	changes, found := t.read(t.graph.Start, chosen.FieldCheck, request{fields: fields})
 	// The title is stored whatever the form says of it (rest-behaviour.md §4.2).
-	if title := fields[titleField]; !isEmpty(title) && !t.graph.Start.takes(titleField) {
+	if title := fields[titleField]; !isEmpty(title) && !t.graph.Start.Takes(titleField) {
 		t.setChange(changes, found, titleField, title)
 	}
 	if r := found.refusal(); r != nil {

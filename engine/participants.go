@@ -146,7 +146,7 @@ func (t *turn) value(s *Snapshot, field string) any {
 // one from before the move: portals send every field of a form, and what they leave
 // blank names nobody else (rest-behaviour.md §5.3, 7).
 func (t *turn) named(field string) any {
-	if t.graph.settable(field) {
+	if t.graph.Settable(field) {
 		if value := t.value(&t.s, field); !isEmpty(value) {
 			return value
 		}

@@ -515,7 +515,10 @@ states:
 		case want != "" && (r != nil || w.users() != want):
 			t.Errorf("%s: %s has it (%v), want %s", onEmpty, w.users(), r, want)
 		}
-		if _, r := forced(engine.Person{Name: "boss"}); onEmpty != "Skip" && (r == nil || r.Reason != engine.ReasonNoParticipants) {
+		switch w, r := forced(engine.Person{Name: "boss"}); {
+		case onEmpty == "Skip" && (r != nil || w.users() != want):
+			t.Errorf("%s, and the admin has left: %s has it (%v), want %s", onEmpty, w.users(), r, want)
+		case onEmpty != "Skip" && (r == nil || r.Reason != engine.ReasonNoParticipants):
 			t.Errorf("%s, and the admin has left: got %v, want NoParticipants", onEmpty, r)
 		}
 	}

@@ -190,7 +190,7 @@ func (t *turn) runEntry(script, hook v1alpha1.HistoryAction, message string) v1a
 func (t *turn) resultFields(fields v1alpha1.JSONObject) (v1alpha1.JSONObject, *Refusal) {
 	changes, found := v1alpha1.JSONObject{}, &findings{}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if !t.graph.settable(name) {
+		if !t.graph.Settable(name) {
 			found.invalid = append(found.invalid, Say("%s is no field of the workflow", name))
 			continue
 		}

@@ -77,7 +77,7 @@ func (b *Backend) didLongAgo(ctx context.Context, name types.NamespacedName, id 
 		return nil, nil
 	}
 	entries, err := b.History(ctx, t)
-	if err != nil || !did(entries, id) {
+	if err != nil || !engine.Applied(entries, id) {
 		return nil, err
 	}
 	return t, nil
@@ -203,13 +203,8 @@ func outcome(t *v1alpha1.Ticket, id string) (result *v1alpha1.Ticket, failure er
 	switch {
 	case ok && recent.Outcome == v1alpha1.ActionRefused:
 		return nil, &Failure{Reason: engine.Reason(recent.Reason), Message: recent.Message}, true
-	case ok, did(t.Status.History, id):
+	case ok, engine.Applied(t.Status.History, id):
 		return t, nil, true
 	}
 	return nil, nil, false
-}
-
-// did says whether an action is in a history.
-func did(entries []v1alpha1.HistoryEntry, id string) bool {
-	return slices.ContainsFunc(entries, func(e v1alpha1.HistoryEntry) bool { return e.ActionID == id })
 }

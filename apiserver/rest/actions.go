@@ -102,7 +102,7 @@ func (r *request) ticketSpec(w *v1alpha1.Workflow, transitionID v1alpha1.WireID)
 	if transition, ok := graph.TransitionByID(transitionID); ok && transition.From == graph.Start {
 		spec.Transition = transition.Name
 	}
-	spec.Fields, _ = r.fields(fieldOf(graph))
+	spec.Fields, _ = r.fields(graph.Settable)
 	// What is no title stays among the fields, where the resource has room for it.
 	if title, ok := spec.Fields["title"].(string); ok && utf8.RuneCountInString(title) <= engine.MaxTitle {
 		spec.Title = title
@@ -145,14 +145,6 @@ func (r *request) parent(w *v1alpha1.Workflow) (*v1alpha1.ParentReference, error
 	return reference, nil
 }
 
-// fieldOf says which keys of a body are on a form: the title and a workflow's fields.
-func fieldOf(graph *engine.Graph) func(name string) bool {
-	return func(name string) bool {
-		_, own := graph.Field(v1alpha1.FieldName(name))
-		return own || name == "title"
-	}
-}
-
 // fields are the body's values of fields that are meant; null ones empty.
 func (r *request) fields(meant func(name string) bool) (set v1alpha1.JSONObject, emptied []v1alpha1.FormFieldName) {
 	for _, name := range slices.Sorted(maps.Keys(r.body)) {
@@ -185,7 +177,7 @@ func (a *API) handleTicket(r *request) (answer, error) {
 	} else {
 		action.Transition = noTransition(id)
 	}
-	action.Fields, action.Clear = r.fields(fieldOf(graph))
+	action.Fields, action.Clear = r.fields(graph.Settable)
 	_, err = r.act(action)
 	if refused(err, engine.ReasonUnknownTransition) {
 		return answer{}, r.elsewhere(id, err)

@@ -33,8 +33,7 @@ func (s *session) formValues(c *cobra.Command, graph *engine.Graph, state *engin
 		if !ok {
 			return out, usagef(c, "--field %s: it is written NAME=VALUE", pair)
 		}
-		access, shown := state.Access(v1alpha1.FormFieldName(name))
-		if !shown || access == v1alpha1.AccessReadOnly {
+		if !state.Takes(v1alpha1.FormFieldName(name)) {
 			return out, usagef(c, "--field %s: the form of state %s does not take it; it takes %s", name, state.Name,
 				cmp.Or(strings.Join(fillable(state), ", "), "nothing"))
 		}
